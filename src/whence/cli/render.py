@@ -1,0 +1,248 @@
+"""What every rendering shares: the console, quiet colours, numbers and times as people read them.
+
+Only `rich.text.Text` made of `plain` text is shown, never markup, so stored text cannot style itself.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from whence.cli import plain
+from whence.clock import iso_utc
+from whence.model.trace import COMPLETE, IN_PROGRESS, INCOMPLETE, TraceSummary
+from whence.query.why import UNSURE, outcome_of
+
+GOOD, BAD, MAYBE, QUIET, NAME, COMMAND = "green", "red", "yellow", "dim", "bold", "cyan"
+BAR_CELLS = 5
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # `whence.cli.exits` knows what to do; rich would exit with 1
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """Return a console for stdout (or another stream): colours on a terminal only, and never with NO_COLOR."""
+    file = stream or sys.stdout
+    coloured = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _Console(
+        file=file,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        color_system="auto" if coloured else None,
+        soft_wrap=False,
+    )
+
+
+def show(*parts: RenderableType) -> None:
+    """Print to stdout."""
+    out = console()
+    for part in parts:
+        out.print(part)
+
+
+def note(message: str) -> None:
+    """Say something beside the data, on stderr."""
+    sys.stderr.write(plain.line(message) + "\n")
+
+
+def as_json(value: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(plain.json(value) + "\n")
+
+
+def page(
+    items: Sequence[Any],
+    cursor: str | None,
+    *,
+    json: bool,
+    draw: Callable[[Sequence[Any]], RenderableType],
+    data: Callable[[Any], Any],
+    empty: str,
+) -> None:
+    """Print one page of a list: a JSON array or a drawing; the cursor of the next one goes to stderr."""
+    if json:
+        as_json([data(each) for each in items])
+    elif items:
+        show(draw(items))
+    else:
+        note(empty)
+    if cursor is not None:
+        note(f"next: --cursor {cursor}")
+
+
+@contextmanager
+def progress(what: str, *, unit: str = "bytes") -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback (done, total) that draws a bar on a terminal once the work has taken more than a second."""
+    import time
+
+    began = time.monotonic()
+    drawn: list[Any] = []
+
+    def tick(done: int, total: int) -> None:
+        if not drawn:
+            if time.monotonic() - began < 1.0 or not sys.stderr.isatty():
+                return
+            from rich import progress as bars
+
+            amount = bars.DownloadColumn() if unit == "bytes" else bars.MofNCompleteColumn()
+            columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), amount, bars.TimeRemainingColumn())
+            bar = bars.Progress(*columns, console=console(sys.stderr), transient=True)
+            bar.start()
+            drawn.extend((bar, bar.add_task(what, total=total)))
+        drawn[0].update(drawn[1], completed=done, total=total)
+
+    try:
+        yield tick
+    finally:
+        if drawn:
+            drawn[0].stop()
+
+
+# -- pieces -------------------------------------------------------------------------------------------------------------
+
+
+def text(value: Any, style: str = "", limit: int | None = None) -> Text:
+    """Return stored text, safe and on one line."""
+    return Text(plain.line(value, limit), style=style)
+
+
+def block(value: Any, style: str = "", limit: int | None = None) -> Text:
+    """Return stored text, safe, its lines kept; on one line when there is a limit."""
+    return Text(plain.text(value).strip("\n"), style=style) if limit is None else text(value, style, limit)
+
+
+def joined(parts: Iterable[Text | str], separator: str = "  ") -> Text:
+    """Return the parts in one line."""
+    return Text(separator).join(part if isinstance(part, Text) else Text(part) for part in parts)
+
+
+def heading(words: str, beside: str = "") -> Text:
+    """Return the title of a section, with an empty line above."""
+    return Text("\n") + joined([Text(words, NAME), *([Text(beside, QUIET)] if beside else [])])
+
+
+def indented(part: RenderableType, by: int = 2) -> Padding:
+    """Return something moved to the right."""
+    return Padding(part, (0, 0, 0, by))
+
+
+def columns(*widths: dict[str, Any]) -> Table:
+    """Return a table without lines; each column is the keyword arguments of `Table.add_column`."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False)
+    for each in widths:
+        table.add_column(**each)
+    return table
+
+
+def pairs(rows: Iterable[tuple[str, RenderableType | str]]) -> Table:
+    """Return names and what they stand for, one pair a line."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style=QUIET, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(Text(plain.line(name)), value if not isinstance(value, str) else Text(value))
+    return grid
+
+
+# -- words for values ---------------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as people say it."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def money(dollars: float | None) -> str:
+    """Return an amount in US dollars."""
+    return "–" if dollars is None else f"${dollars:.4f}" if 0 < abs(dollars) < 1 else f"${dollars:,.2f}"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def moment(ts_ns: int) -> str:
+    """Return a time to the second, UTC."""
+    return iso_utc(ts_ns)[:19].replace("T", " ")
+
+
+def score(value: float | None) -> str:
+    """Return a quality score."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def short_id(trace_id: str) -> str:
+    """Return the last eight digits of a trace's name, which `whence show` and the others accept."""
+    return plain.line(trace_id)[-8:]
+
+
+def mark(row: TraceSummary) -> Text:
+    """Return one character for how a run went."""
+    if row.status == IN_PROGRESS:
+        return Text("…", COMMAND)
+    if row.status == INCOMPLETE:
+        return Text("◌", MAYBE)
+    return Text("✓", GOOD) if outcome_of(row) == "good" else Text("✗", BAD)
+
+
+def state(row: TraceSummary) -> Text:
+    """Return how a run went, in words."""
+    words = {IN_PROGRESS: "in progress"}.get(row.status, row.status)
+    style = {COMPLETE: GOOD, IN_PROGRESS: COMMAND, INCOMPLETE: MAYBE}.get(row.status, BAD)
+    return joined([Text(words, style), *([gate(row.quality_gate_passed)] if row.quality_gate_passed is not None else [])])
+
+
+def gate(passed: bool | None) -> Text:
+    """Return what the quality gate said."""
+    if passed is None:
+        return Text("no gate", QUIET)
+    return Text("gate passed", GOOD) if passed else Text("gate failed", BAD)
+
+
+def confidence(value: float | None) -> Text:
+    """Return how sure a decision was, as a small bar and a number."""
+    if value is None:
+        return Text("unstated", QUIET)
+    full = max(0, min(BAR_CELLS, round(value * BAR_CELLS)))
+    style = MAYBE if value < UNSURE else GOOD
+    return Text.assemble(("█" * full, style), ("░" * (BAR_CELLS - full), QUIET), (f" {value:.2f}", ""))
+
+
+def bar(share: float, cells: int = 12, style: str = BAD) -> Text:
+    """Return a share of one as a bar."""
+    full = max(0, min(cells, round(share * cells)))
+    return Text.assemble(("█" * full, style), ("░" * (cells - full), QUIET))
+
+
+def commands(steps: Iterable[str]) -> Table:
+    """Return commands to go on with, one a line."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(style=QUIET)
+    grid.add_column(style=COMMAND, overflow="fold")
+    for step in steps:
+        grid.add_row("  $", Text(plain.line(step)))
+    return grid

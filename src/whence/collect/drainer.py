@@ -1,0 +1,318 @@
+"""The drainer: spool → store.
+
+One at a time per spool, by a file lock. Each step is repeated after a crash rather than left out: records are stored,
+then what follows from an ended trace (its document, its findings) is made and stored, then the cursor is written, then
+closed segments are unlinked. Ids make every repetition harmless.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from whence.clock import derived_id
+from whence.collect import segments as spool
+from whence.collect.segments import Segment
+from whence.errors import StoreUnreachable
+from whence.model import payload as shape
+from whence.model import record as kinds
+from whence.model.record import Record
+from whence.model.trace import INCOMPLETE
+from whence.store.interface import Store
+from whence.wire import frames, records
+
+AfterTrace = Callable[[Sequence[str]], Sequence[bytes]]
+"""Given the OpenTelemetry ids of ended traces, does what follows and returns the records that say so."""
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in the spool at the start)."""
+
+_END_MARK = f'","{kinds.TRACE_END}","'.encode()
+_END_SLICE = slice(34, 34 + len(_END_MARK))
+
+
+class DrainSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much at a time, and how long to wait for another drainer."""
+
+    spool: Path
+    batch_records: int = 2000
+    batch_bytes: int = 8 * 1024 * 1024
+    wait_s: float = 2.0
+    quarantine_bytes: int = 64 * 1024 * 1024
+
+
+class Drained(msgspec.Struct, kw_only=True):
+    """What a drain did."""
+
+    frames: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    contents: int = 0
+    quarantined: int = 0
+    derived: int = 0  # records that the drain itself added: documents, flags, lost owners
+    skipped_bytes: int = 0  # damage
+    segments_removed: int = 0
+    lost_owners: int = 0  # traces marked incomplete
+    complete: bool = True  # False: stopped by the time budget, or another drainer is at work; the rest stays
+    busy: bool = False
+
+
+class Cursor(msgspec.Struct, kw_only=True):
+    """How far a writer has been drained; `<writer>.cursor`."""
+
+    offsets: dict[str, int] = {}  # segment number -> bytes
+    frames: int = 0
+    max_sequence: int = -1
+    skipped_bytes: int = 0
+
+
+class Ledger(msgspec.Struct, kw_only=True):
+    """The accounts of writers that are gone: emitted = drained + dropped, per the sequence numbers; `ledger.json`."""
+
+    writers: int = 0
+    emitted: int = 0
+    drained: int = 0
+    dropped: dict[str, dict[str, int]] = {}
+    unexplained: int = 0
+    """Missing sequence numbers without a reason in the writer's last counters: it was killed while dropping."""
+
+
+class Drainer:
+    """Moves what lies in a spool into a store. Synchronous; may be called from any thread and any process."""
+
+    def __init__(self, settings: DrainSettings, store: Store, after_trace: Sequence[AfterTrace] = ()) -> None:
+        self.settings = settings
+        self.store = store
+        self.after_trace = tuple(after_trace)
+
+    def drain(
+        self, *, budget_s: float | None = None, first: str | None = None, progress: Progress | None = None
+    ) -> Drained:
+        """Drain until nothing is left or the time is up.
+
+        Args:
+            first: the writer to begin with (this process's own, at the end of its trace).
+
+        Raises:
+            StoreUnreachable: the store failed; everything not yet stored stays in the spool.
+        """
+        done = Drained()
+        deadline = None if budget_s is None else time.monotonic() + budget_s
+        directory = self.settings.spool
+        if not directory.is_dir():
+            return done
+        with self._turn(deadline) as ours:
+            if not ours:
+                done.complete, done.busy = False, True
+                return done
+            todo = spool.segments(directory)
+            todo.sort(key=lambda each: each.writer != first)  # stable: the others keep their order
+            total = sum(each.bytes for each in todo)
+            newest = {each.writer: each.number for each in todo}
+            read = 0
+            for each in todo:
+                closed = not spool.locked(each.path) and (
+                    each.number < newest[each.writer] or not self._alive(each.writer)
+                )
+                if not self._segment(each, closed, deadline, done):
+                    done.complete = False
+                    return done
+                read += each.bytes
+                if progress is not None:
+                    progress(read, total)
+            for writer in sorted(spool.writers(directory)):
+                if not self._alive(writer) and not any(each.writer == writer for each in spool.segments(directory)):
+                    self._bury(writer, done)
+        return done
+
+    # -- one drainer at a time ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _turn(self, deadline: float | None) -> Iterator[bool]:
+        """Yield whether we are the drainer now; waits for another one up to `wait_s`."""
+        give_up = time.monotonic() + self.settings.wait_s
+        if deadline is not None:
+            give_up = min(give_up, deadline)
+        path = self.settings.spool / "drain.lock"
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as exc:
+            raise StoreUnreachable(f"cannot lock the spool: {exc}; make {str(path.parent)!r} writable") from exc
+        try:
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= give_up:
+                        yield False
+                        return
+                    time.sleep(0.005)
+            yield True
+        finally:
+            os.close(fd)
+
+    def _alive(self, writer: str) -> bool:
+        return spool.locked(spool.live_path(self.settings.spool, writer))
+
+    # -- one segment ----------------------------------------------------------------------------------------------
+
+    def _segment(self, segment: Segment, closed: bool, deadline: float | None, done: Drained) -> bool:
+        """Store what is new in a segment; False if the time ran out before its end."""
+        cursor = self._cursor(segment.writer)
+        key = str(segment.number)
+        try:
+            data = segment.path.read_bytes()
+        except FileNotFoundError:
+            return True
+        offset = min(cursor.offsets.get(key, 0), len(data))
+        batch: list[bytes] = []
+        size = 0
+        for each in frames.read(data, offset, live=not closed):
+            offset = each.end
+            if isinstance(each, frames.Skipped):
+                cursor.skipped_bytes += each.end - each.start
+                done.skipped_bytes += each.end - each.start
+                continue
+            if each.payload.startswith(b"["):
+                batch.append(each.payload)
+                size += len(each.payload)
+                cursor.max_sequence = max(cursor.max_sequence, each.sequence)
+            if len(batch) >= self.settings.batch_records or size >= self.settings.batch_bytes:
+                self._store(batch, done)
+                cursor.frames += len(batch)
+                cursor.offsets[key] = offset
+                self._write_cursor(segment.writer, cursor)
+                batch, size = [], 0
+                if deadline is not None and time.monotonic() > deadline:
+                    return offset >= len(data)
+        if batch:
+            self._store(batch, done)
+            cursor.frames += len(batch)
+        if cursor.offsets.get(key) != offset:
+            cursor.offsets[key] = offset
+            self._write_cursor(segment.writer, cursor)
+        if closed:
+            self._remove(segment, damaged=cursor.skipped_bytes > 0)
+            cursor.offsets.pop(key, None)
+            self._write_cursor(segment.writer, cursor)
+            done.segments_removed += 1
+        return deadline is None or time.monotonic() <= deadline
+
+    def _store(self, batch: list[bytes], done: Drained) -> None:
+        accepted = self.store.accept(batch)
+        done.frames += len(batch)
+        done.stored += accepted.stored
+        done.duplicates += accepted.duplicates
+        done.contents += accepted.contents
+        done.quarantined += accepted.quarantined
+        # Looked for in the batch as well: after a crash the store has the end already, but what follows from it
+        # (document, flags) may not have been done.
+        ended = [records.decode(each).trace for each in batch if each[_END_SLICE] == _END_MARK]
+        self._after(dict.fromkeys([*ended, *accepted.ended]), done)
+
+    def _after(self, ended: dict[str, None], done: Drained) -> None:
+        for after in self.after_trace if ended else ():
+            said = after(tuple(ended))
+            if said:
+                done.derived += self.store.accept(said).stored
+
+    def _remove(self, segment: Segment, *, damaged: bool) -> None:
+        """Unlink a segment that is wholly stored; a damaged one is kept aside while there is room."""
+        quarantine = self.settings.spool / "quarantine"
+        if damaged:
+            quarantine.mkdir(mode=0o700, exist_ok=True)
+            held = sum(each.stat().st_size for each in quarantine.iterdir())
+            if held + segment.bytes <= self.settings.quarantine_bytes:
+                segment.path.replace(quarantine / segment.path.name)
+                return
+        segment.path.unlink(missing_ok=True)
+
+    # -- cursors and accounts -------------------------------------------------------------------------------------
+
+    def _cursor(self, writer: str) -> Cursor:
+        try:
+            return msgspec.json.decode((self.settings.spool / f"{writer}.cursor").read_bytes(), type=Cursor)
+        except (OSError, msgspec.MsgspecError):
+            return Cursor()  # missing or damaged: drain again from the start, the store knows what it has
+
+    def _write_cursor(self, writer: str, cursor: Cursor) -> None:
+        _replace(self.settings.spool / f"{writer}.cursor", msgspec.json.encode(cursor))
+
+    def _bury(self, writer: str, done: Drained) -> None:
+        """Close the books of a writer that is gone, and mark what it left open as incomplete."""
+        lost = self.store.open_traces(writer)
+        if lost:
+            done.derived += self.store.accept([_lost(trace, self.store) for trace in lost]).stored
+            done.lost_owners += len(lost)
+            self._after(dict.fromkeys(lost), done)
+        directory = self.settings.spool
+        cursor, live = self._cursor(writer), spool.read_live(spool.live_path(directory, writer))
+        ledger = read_ledger(directory)
+        emitted = max(cursor.max_sequence + 1, live.emitted if live is not None else 0)
+        dropped = live.dropped if live is not None else {}
+        ledger.writers += 1
+        ledger.emitted += emitted
+        ledger.drained += cursor.frames
+        explained = 0
+        for reason, classes in dropped.items():
+            for name, number in classes.items():
+                ledger.dropped.setdefault(reason, {})[name] = ledger.dropped.get(reason, {}).get(name, 0) + number
+                explained += number
+        ledger.unexplained += max(0, emitted - cursor.frames - explained)
+        _replace(directory / "ledger.json", msgspec.json.encode(ledger))
+        for suffix in (".cursor", ".live"):
+            (directory / f"{writer}{suffix}").unlink(missing_ok=True)
+
+
+def read_ledger(directory: Path) -> Ledger:
+    """Return the accounts of the writers that are gone."""
+    try:
+        return msgspec.json.decode((directory / "ledger.json").read_bytes(), type=Ledger)
+    except (OSError, msgspec.MsgspecError):
+        return Ledger()
+
+
+def _lost(trace: str, store: Store) -> bytes:
+    """Return the `trace.end` that a process that is gone could not write, with the last record it did write."""
+    last: Record | None = None
+    start: Record | None = None
+    for record in store.trace_records(trace):
+        last = record
+        start = start or (record if record.kind == kinds.TRACE_START else None)
+    ts_ns = last.ts_ns if last is not None else 0
+    end = shape.TraceEnd(
+        status=INCOMPLETE,
+        error="the process ended without finishing this trace",
+        reason="process_lost",
+        duration_ns=ts_ns - start.ts_ns if start is not None else None,
+        last_record=last.record_id if last is not None else None,
+    )
+    return records.encode(
+        Record(
+            record_id=derived_id(ts_ns, f"lost:{trace}".encode()),
+            kind=kinds.TRACE_END,
+            name="trace",
+            ts_ns=ts_ns,
+            trace=trace,
+            span=start.span if start is not None else "",
+            parent="",
+            stage="",
+            project=start.project if start is not None else "unknown",
+            component="whence",
+            level=2,
+            flags=0,
+            payload=records.payload(end),
+        )
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a small file whole or not at all."""
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

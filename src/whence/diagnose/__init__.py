@@ -1,0 +1,1 @@
+"""Findings: what is wrong, or may be, with the records that show it."""

@@ -1,0 +1,338 @@
+"""Records of one trace → the trace as a whole → its row. Pure functions; the store, the document and every view use
+these, so they cannot disagree."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from whence.clock import iso_utc
+from whence.model import payload as shape
+from whence.model import record as kinds
+from whence.model.quality import derive_quality, number, passed_of
+from whence.model.record import Record
+from whence.model.trace import (
+    COMPLETE,
+    FAILED,
+    INCOMPLETE,
+    Attempt,
+    Decision,
+    LlmUse,
+    StageTrace,
+    TraceSummary,
+    TraceView,
+)
+
+_NS = 1e9
+_json = msgspec.json
+
+
+class _Assembler:
+    """Folds records, in order of arrival, into a view. One method per kind of record."""
+
+    def __init__(self, otel_trace_id: str) -> None:
+        self.view = TraceView(
+            otel_trace_id=otel_trace_id, trace_id="", project="", start=shape.TraceStart(), started_ns=0
+        )
+        self._attempts: dict[str, Attempt] = {}
+        self._root = ""  # the span of the trace itself
+
+    def add(self, record: Record) -> None:
+        view = self.view
+        view.records += 1
+        view.last_record = record.record_id
+        view.last_ns = max(view.last_ns, record.ts_ns)
+        view.project = view.project or record.project
+        if not view.started_ns:
+            view.started_ns = record.ts_ns
+        fold = _FOLDS.get(record.kind)
+        if fold is not None:
+            fold(self, record)
+
+    def stage(self, record: Record) -> StageTrace:
+        """Return the record's stage, made on first mention (R1.37)."""
+        name = record.stage or record.name
+        stage = self.view.stages.get(name)
+        if stage is None:
+            stage = self.view.stages[name] = StageTrace(name=name, started_at=iso_utc(record.ts_ns))
+        return stage
+
+    def trace_start(self, record: Record) -> None:
+        view = self.view
+        if view.start_record and record.parent:
+            return  # another process goes on with this trace: the one that began it speaks for it
+        self._root = record.span
+        view.start = _json.decode(record.payload, type=shape.TraceStart)
+        view.trace_id = view.start.trace_id
+        view.started_ns = record.ts_ns
+        view.start_record = record.record_id
+
+    def trace_end(self, record: Record) -> None:
+        view = self.view
+        end = _json.decode(record.payload, type=shape.TraceEnd)
+        if (self._root and record.span != self._root) or (view.end is not None and end.reason == "process_lost"):
+            return  # not the end of the trace as a whole; or its owner spoke for itself after all
+        view.end = end
+        view.status = end.status if end.status in (COMPLETE, FAILED, INCOMPLETE) else INCOMPLETE
+        view.completed_ns = record.ts_ns
+        view.error = end.error
+        view.end_record = record.record_id
+
+    def trace_document(self, record: Record) -> None:
+        document = _json.decode(record.payload, type=shape.Document)
+        self.view.document_path, self.view.document_error = document.path, document.error
+
+    def trace_flag(self, record: Record) -> None:
+        flag = _json.decode(record.payload, type=shape.TraceFlag)
+        self.view.flagged_for_review, self.view.review_notes = flag.flagged, flag.notes
+
+    def span_start(self, record: Record) -> None:
+        start = _json.decode(record.payload, type=shape.SpanStart)
+        if start.type != shape.STAGE:
+            return
+        attempt = Attempt(start.attempt, record.span, record.ts_ns, start_record=record.record_id)
+        self._attempts[record.span] = attempt
+        stage = self.stage(record)
+        stage.attempts.append(attempt)
+        stage.completed_at = None  # open again
+
+    def span_end(self, record: Record) -> None:
+        end = _json.decode(record.payload, type=shape.SpanEnd)
+        if end.type == shape.LLM:
+            use = LlmUse(
+                record.name, record.stage, record.record_id, record.ts_ns, end.duration_ns, end.attributes, end.error
+            )
+            self.view.llm_calls.append(use)
+        if end.type != shape.STAGE:
+            return
+        stage = self.stage(record)
+        attempt = self._attempts.get(record.span)
+        if attempt is None:  # its start was dropped: what is known of it is still shown
+            attempt = Attempt(end.attempt, record.span, record.ts_ns - (end.duration_ns or 0))
+            self._attempts[record.span] = attempt
+            stage.attempts.append(attempt)
+        attempt.ended_ns, attempt.duration_ns = record.ts_ns, end.duration_ns
+        attempt.outputs, attempt.error, attempt.end_record = end.outputs, end.error, record.record_id
+        stage.completed_at = iso_utc(record.ts_ns)
+        known = [a.duration_ns for a in stage.attempts if a.duration_ns is not None]
+        stage.duration_seconds = sum(known) / _NS if known else None
+        if isinstance(end.outputs, dict):
+            stage.outputs.update(end.outputs)
+        stage.error = end.error  # of the last attempt: an error that a later attempt mended is in `attempts`
+
+    def decision(self, record: Record) -> None:
+        made = _json.decode(record.payload, type=shape.Decision)
+        stage = self.stage(record)
+        attempt = self._attempts.get(record.span)
+        stage.decisions.append(
+            Decision(
+                decision=record.name,
+                what=made.what,
+                why=made.why,
+                confidence=made.confidence,
+                alternatives_considered=made.alternatives,
+                inputs=made.inputs,
+                timestamp=iso_utc(record.ts_ns),
+                record_id=record.record_id,
+                ts_ns=record.ts_ns,
+                stage=stage.name,
+                attempt=attempt.attempt if attempt else max(1, len(stage.attempts)),
+                flags=record.flags,
+                given=made.given if isinstance(made.given, dict) else None,
+                attributes=made.attributes if isinstance(made.attributes, dict) else None,
+            )
+        )
+
+    def event(self, record: Record) -> None:
+        self.view.events += 1
+
+    def evidence(self, record: Record) -> None:
+        self.stage(record).evidence.update(_object(record))
+
+    def prompts(self, record: Record) -> None:
+        self.stage(record).prompts.update(_object(record))
+
+    def attempt(self, record: Record) -> None:
+        data = _object(record)
+        self.view.iterations.append(data)
+        if passed_of(data) is False:
+            self.view.quality_gate_failures += 1
+
+    def outputs(self, record: Record) -> None:
+        self.view.outputs.update(_object(record))  # merged, never replaced (C1.8)
+
+    def child(self, record: Record) -> None:
+        child = _object(record)
+        known = next((c for c in self.view.child_traces if c.get("trace_id") == child.get("trace_id")), None)
+        if known is None:
+            self.view.child_traces.append(child)
+        else:
+            known.update({key: value for key, value in child.items() if value is not None})
+
+
+_FOLDS: Mapping[str, Callable[[_Assembler, Record], None]] = {
+    kinds.TRACE_START: _Assembler.trace_start,
+    kinds.TRACE_END: _Assembler.trace_end,
+    kinds.TRACE_DOCUMENT: _Assembler.trace_document,
+    kinds.TRACE_FLAG: _Assembler.trace_flag,
+    kinds.SPAN_START: _Assembler.span_start,
+    kinds.SPAN_END: _Assembler.span_end,
+    kinds.DECISION: _Assembler.decision,
+    kinds.EVENT: _Assembler.event,
+    kinds.EVIDENCE: _Assembler.evidence,
+    kinds.PROMPTS: _Assembler.prompts,
+    kinds.ATTEMPT: _Assembler.attempt,
+    kinds.OUTPUTS: _Assembler.outputs,
+    kinds.CHILD: _Assembler.child,
+}
+
+
+def _object(record: Record) -> dict[str, Any]:
+    data = _json.decode(record.payload, type=shape.Data).data
+    return data if isinstance(data, dict) else {"value": data}
+
+
+def assemble(otel_trace_id: str, records: Iterable[Record]) -> TraceView:
+    """Return the trace that the records tell of.
+
+    Args:
+        otel_trace_id: 32 hex digits.
+        records: of this trace, in order of arrival; a trace without a `trace.start` (dropped, or not yet here) is
+            assembled from what there is, under its OpenTelemetry id.
+    """
+    assembler = _Assembler(otel_trace_id)
+    for record in records:
+        assembler.add(record)
+    view = assembler.view
+    view.trace_id = view.trace_id or f"otel_{otel_trace_id}"
+    gate = view.stages.get("quality_gate")
+    sources: list[Mapping[str, Any]] = []
+    if gate is not None:
+        last = gate.attempts[-1].outputs if gate.attempts else None
+        sources += [last] if isinstance(last, dict) else []
+        sources += [gate.outputs, gate.evidence]
+        sources += [d.attributes for d in reversed(gate.decisions) if d.attributes]
+    sources += [view.iterations[-1]] if view.iterations else []
+    view.quality = derive_quality(*sources)
+    return view
+
+
+def _count(*sources: tuple[Mapping[str, Any], str]) -> int | None:
+    for mapping, key in sources:
+        value = number(mapping.get(key))
+        if value is not None:
+            return int(value)
+    return None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict):  # a cut or referenced text: its readable part
+        for key in ("preview", "truncated", "hash"):
+            if isinstance(value.get(key), str):
+                return str(value[key])
+    return _json.encode(value).decode()
+
+
+def _paths(outputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return report, evidence and knowledge paths, and nothing that merely looks like a path (C1.26)."""
+    found: list[str] = []
+    for key in ("report_path", "evidence_paths", "knowledge_paths"):
+        value = outputs.get(key)
+        found += [value] if isinstance(value, str) else [v for v in value or [] if isinstance(v, str)]
+    return tuple(dict.fromkeys(found))
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) if known else None
+
+
+def summarise(view: TraceView) -> TraceSummary:
+    """Return the row of `traces` for a trace (R1.42, with C1.10, C1.11, C1.14, C1.25)."""
+    start, stages, end = view.start, view.stages, view.end
+    synthesis, collection = stages.get("synthesis"), stages.get("collection")
+    out = synthesis.outputs if synthesis else {}
+    prompts = synthesis.prompts if synthesis else {}
+    usage = out.get("token_usage") if isinstance(out.get("token_usage"), dict) else {}
+    evidence = collection.evidence if collection else {}
+    collected = collection.outputs if collection else {}
+    calls = [call.attributes for call in view.llm_calls]
+    of_synthesis = [call.attributes for call in view.llm_calls if call.stage == "synthesis"]
+    durations = {name: s.duration_seconds for name, s in stages.items() if s.duration_seconds is not None}
+
+    def of_calls(of: list[dict[str, Any]], key: str) -> float | None:
+        return _sum(number(attributes.get(key)) for attributes in of)
+
+    input_tokens = _count((usage, "input_tokens"), (out, "input_tokens"))
+    output_tokens = _count((usage, "output_tokens"), (out, "output_tokens"))
+    cost = number(out.get("cost_usd"))
+    from_calls = of_calls(of_synthesis, "input_tokens"), of_calls(of_synthesis, "output_tokens")
+    input_tokens = int(from_calls[0]) if input_tokens is None and from_calls[0] is not None else input_tokens
+    output_tokens = int(from_calls[1]) if output_tokens is None and from_calls[1] is not None else output_tokens
+    cost = of_calls(of_synthesis, "cost_usd") if cost is None else cost
+    total_tokens = _sum([of_calls(calls, "input_tokens"), of_calls(calls, "output_tokens")])
+    if total_tokens is None:
+        total_tokens = _sum([input_tokens, output_tokens])
+    total_cost = of_calls(calls, "cost_usd")
+    model = out.get("model") or prompts.get("model") or next((a.get("model") for a in of_synthesis), None)
+
+    duration_ns = end.duration_ns if end is not None else None
+    if duration_ns is None and view.completed_ns is not None:
+        duration_ns = max(0, view.completed_ns - view.started_ns)
+    quality = view.quality
+    return TraceSummary(
+        id=view.otel_trace_id,
+        trace_id=view.trace_id,
+        project_id=start.project_id,
+        query=_text(start.query),
+        intent=start.intent,
+        domain=start.domain,
+        report_type=start.report_type,
+        research_type=start.research_type,
+        status=view.status,
+        quality_gate_passed=quality.passed,
+        overall_quality_score=quality.overall,
+        started_at=iso_utc(view.started_ns),
+        completed_at=iso_utc(view.completed_ns) if view.completed_ns is not None else None,
+        duration_seconds=duration_ns / _NS if duration_ns is not None else None,
+        intake_duration=durations.get("intake"),
+        rubric_duration=durations.get("rubric"),
+        collection_duration=durations.get("collection"),
+        synthesis_duration=durations.get("synthesis"),
+        quality_gate_duration=durations.get("quality_gate"),
+        evidence_collected=_count((evidence, "collected_count"), (collected, "evidence_collected")),
+        evidence_passed=_count((collected, "evidence_passed"), (evidence, "evidence_passed")),
+        evidence_filtered=_count((collected, "evidence_filtered"), (evidence, "evidence_filtered")),
+        synthesis_model=_text(model),
+        synthesis_input_tokens=input_tokens,
+        synthesis_output_tokens=output_tokens,
+        synthesis_cost_usd=cost,
+        principle_scores=quality.scores,
+        gap_principles=quality.gaps,
+        strength_principles=quality.strengths,
+        iteration_count=max(1, len(view.iterations)),
+        quality_gate_failures=view.quality_gate_failures,
+        trace_file_path=view.document_path,
+        report_file_path=_text(view.outputs.get("report_path")),
+        output_file_paths=_paths(view.outputs),
+        flagged_for_review=view.flagged_for_review,
+        review_notes=view.review_notes,
+        project=view.project,
+        project_name=start.project_name,
+        parent_trace_id=start.parent_trace_id,
+        started_ns=view.started_ns,
+        error=_text(view.error),
+        reason=end.reason if end is not None else None,
+        writer=start.writer,
+        stage_durations=durations,
+        decisions=sum(len(stage.decisions) for stage in stages.values()),
+        records=view.records,
+        llm_calls=len(view.llm_calls),
+        total_tokens=int(total_tokens) if total_tokens is not None else None,
+        total_cost_usd=total_cost if total_cost is not None else cost,
+        tracing_overhead_ms=end.overhead_ns / 1e6 if end is not None and end.overhead_ns is not None else None,
+        dropped=end.dropped if end is not None else 0,
+        document_error=view.document_error,
+    )

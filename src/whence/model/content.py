@@ -1,0 +1,32 @@
+"""Large texts are stored once, by hash; a record holds a reference in their place."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+CONTENT_KEY = "content_sha256"
+"""A JSON object with this key stands for a text: {content_sha256, chars, preview}."""
+
+
+def references(value: Any) -> Iterator[str]:
+    """Yield the hashes of every text that the value refers to."""
+    if isinstance(value, dict):
+        if CONTENT_KEY in value:
+            yield str(value[CONTENT_KEY])
+        else:
+            for each in value.values():
+                yield from references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from references(each)
+
+
+def resolve(value: Any, lookup: Callable[[str], str | None]) -> Any:
+    """Return the value with every reference replaced by its text; an erased or unknown text leaves the reference."""
+    if isinstance(value, dict):
+        if CONTENT_KEY in value:
+            text = lookup(str(value[CONTENT_KEY]))
+            return value if text is None else text
+        return {key: resolve(each, lookup) for key, each in value.items()}
+    if isinstance(value, list):
+        return [resolve(each, lookup) for each in value]
+    return value

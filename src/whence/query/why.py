@@ -1,0 +1,346 @@
+"""Why did this run go wrong? Answered from the records alone, without a model.
+
+What the records state (an error, a failed check, a process that was lost) is *confirmed*. What only goes together with
+it (an unsure decision before it, a difference from the last good run) is a *hypothesis*, and says what it rests on.
+Each claim names its record.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from whence.model.filters import TraceFilter
+from whence.model.trace import (
+    COMPLETE,
+    FAILED,
+    IN_PROGRESS,
+    Attempt,
+    Decision,
+    StageTrace,
+    TraceSummary,
+    TraceView,
+)
+from whence.query.compare import align, in_order
+from whence.query.document import view
+from whence.query.find import find
+from whence.store.current import current
+from whence.store.interface import Store
+
+UNSURE = 0.6
+"""A decision below this confidence is worth naming; one whose runner-up came within CLOSE of it as well."""
+CLOSE = 0.1
+MOST_HYPOTHESES = 6
+MOST_CHANGES = 10
+GOOD_RUNS_LOOKED_AT = 50
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement about the run, and the record it rests on."""
+
+    statement: str
+    stage: str
+    record_id: str
+    kind: Literal["confirmed", "hypothesis"]
+    rule: str  # which rule of this module made it
+    ts_ns: int = 0
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is not as it was in the last good run."""
+
+    what: str
+    before: Any
+    now: Any
+    record_id: str = ""
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer."""
+
+    trace_id: str
+    outcome: Literal["good", "bad", "in_progress"]
+    headline: str
+    first_bad_stage: str | None
+    chain: tuple[Claim, ...]  # confirmed, in order of time, from the first bad record to the end
+    hypotheses: tuple[Claim, ...]  # the likeliest first
+    good_run: str | None  # the last good run of the same kind
+    changes: tuple[Change, ...]
+    next_steps: tuple[str, ...]  # commands
+
+
+def why(trace_id: str, *, store: Store | None = None) -> Why:
+    """Return why a run went wrong, or that it did not. Raises NotFound for an unknown id."""
+    store = store or current()
+    row = find(trace_id, store=store)
+    trace = view(row.id, store=store)
+    good = last_good(row, store)
+    outcome = outcome_of(row)
+    chain = tuple(sorted(_confirmed(trace, row), key=lambda claim: claim.ts_ns))
+    bad_stage = next((claim.stage for claim in chain if claim.stage), None)
+    changes: tuple[Change, ...] = ()
+    if good is not None:
+        changes = tuple(_changes(trace, row, view(good.id, store=store), good))[:MOST_CHANGES]
+    hypotheses: tuple[Claim, ...] = ()
+    if outcome == "bad":
+        limit_ns = chain[0].ts_ns if chain else trace.last_ns
+        hypotheses = tuple(_hypotheses(trace, limit_ns, chain, changes))[:MOST_HYPOTHESES]
+    return Why(
+        trace_id=row.trace_id,
+        outcome=outcome,
+        headline=_headline(row, chain, bad_stage),
+        first_bad_stage=bad_stage if outcome == "bad" else None,
+        chain=chain,
+        hypotheses=hypotheses,
+        good_run=good.trace_id if good is not None else None,
+        changes=changes,
+        next_steps=_next_steps(row, good),
+    )
+
+
+def outcome_of(row: TraceSummary) -> Literal["good", "bad", "in_progress"]:
+    """Return whether a run went well: complete, and its quality gate (if it has one) passed."""
+    if row.status == IN_PROGRESS:
+        return "in_progress"
+    return "good" if row.status == COMPLETE and row.quality_gate_passed is not False else "bad"
+
+
+def last_good(row: TraceSummary, store: Store) -> TraceSummary | None:
+    """Return the newest earlier good run of the same kind: same project and report type, the same intent if there is one."""
+    where = TraceFilter(
+        project=row.project, report_type=row.report_type, statuses=(COMPLETE,), until_ns=row.started_ns
+    )
+    earlier = [each for each in store.traces(where, limit=GOOD_RUNS_LOOKED_AT).items if outcome_of(each) == "good"]
+    return next((each for each in earlier if each.intent == row.intent), next(iter(earlier), None))
+
+
+# -- what the records state -------------------------------------------------------------------------------------------
+
+
+def _confirmed(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
+    for stage in trace.stages.values():
+        yield from _stage_errors(stage)
+        yield from _unfinished(stage, trace)
+    for call in trace.llm_calls:
+        if call.error:
+            yield _fact(f"LLM call {call.name} failed: {_short(call.error)}", call.stage, call.record_id, "llm", call.ts_ns)
+    yield from _gate(trace, row)
+    if row.dropped:
+        yield _fact(
+            f"{row.dropped} records of this run were dropped while recording (see `whence doctor`)",
+            "",
+            trace.end_record,
+            "dropped",
+            trace.completed_ns or trace.last_ns,
+        )
+    end = trace.end
+    if end is None or row.status == COMPLETE:
+        return
+    at = trace.completed_ns or trace.last_ns
+    if end.reason == "process_lost":
+        yield _fact(
+            "the process ended without finishing the run (killed, crashed or lost power); "
+            f"the last record is {end.last_record}",
+            "",
+            end.last_record or trace.end_record,
+            "process_lost",
+            at,
+        )
+    elif end.reason == "cancelled":
+        yield _fact(f"the run was cancelled: {_short(end.error)}", "", trace.end_record, "cancelled", at)
+    elif row.status == FAILED:
+        yield _fact(f"the run failed: {_short(end.error)}", "", trace.end_record, "failed", at)
+    else:
+        yield _fact("the run ended without being marked complete", "", trace.end_record, "not_marked", at)
+
+
+def _fact(statement: str, stage: str, record_id: str, rule: str, ts_ns: int) -> Claim:
+    return Claim(statement=statement, stage=stage, record_id=record_id, kind="confirmed", rule=rule, ts_ns=ts_ns)
+
+
+def _stage_errors(stage: StageTrace) -> Iterator[Claim]:
+    for attempt in stage.attempts:
+        if attempt.error and not _closed_by_the_end(attempt):
+            again = " (a later attempt went on)" if attempt is not stage.attempts[-1] else ""
+            yield _fact(
+                f"stage {stage.name}{_nth(attempt)} failed: {_short(attempt.error)}{again}",
+                stage.name,
+                attempt.end_record,
+                "stage_error",
+                attempt.ended_ns or 0,
+            )
+
+
+def _closed_by_the_end(attempt: Attempt) -> bool:
+    return isinstance(attempt.error, str) and attempt.error.startswith("not ended: ")
+
+
+def _unfinished(stage: StageTrace, trace: TraceView) -> Iterator[Claim]:
+    for attempt in stage.attempts:
+        if attempt.ended_ns is None or _closed_by_the_end(attempt):
+            made = [d for d in stage.decisions if d.attempt == attempt.attempt]
+            last = f"; its last decision was {made[-1].decision}: {_short(made[-1].what)}" if made else ""
+            yield _fact(
+                f"stage {stage.name}{_nth(attempt)} began and did not end{last}",
+                stage.name,
+                made[-1].record_id if made else attempt.start_record,
+                "unfinished",
+                made[-1].ts_ns if made else attempt.started_ns,
+            )
+
+
+def _gate(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
+    """The quality gate's verdict, and each principle that fell short."""
+    if row.quality_gate_passed is not False:
+        return
+    stage = trace.stages.get("quality_gate")
+    verdict = stage.decisions[-1] if stage is not None and stage.decisions else None
+    record_id = verdict.record_id if verdict else stage.attempts[-1].end_record if stage and stage.attempts else ""
+    at = verdict.ts_ns if verdict else trace.last_ns
+    quality = trace.quality
+    score = f" with {quality.overall:g}" if quality.overall is not None else ""
+    needed = f", {quality.threshold:g} needed" if quality.threshold is not None else ""
+    rounds = f" after {row.iteration_count} attempts" if row.iteration_count > 1 else ""
+    yield _fact(f"the quality gate failed{score}{needed}{rounds}", "quality_gate", record_id, "gate", at)
+    details = {str(detail.get("id")): detail for detail in quality.details}
+    for principle in quality.gaps:
+        detail = details.get(principle, {})
+        name = f" ({detail['name']})" if detail.get("name") else ""
+        found = f" scored {quality.scores[principle]:g}" if principle in quality.scores else " fell short"
+        said = f": {_short(detail['feedback'])}" if detail.get("feedback") else ""
+        yield _fact(f"principle {principle}{name}{found}{said}", "quality_gate", record_id, "principle", at + 1)
+
+
+# -- what goes together with it -----------------------------------------------------------------------------------------
+
+
+def _hypotheses(
+    trace: TraceView, limit_ns: int, chain: tuple[Claim, ...], changes: tuple[Change, ...]
+) -> Iterator[Claim]:
+    """Claims that would explain the chain, the likeliest first: idle retries, thin evidence, changes, unsure decisions."""
+    yield from _idle_retries(trace)
+    yield from _thin_evidence(trace)
+    named = {claim.record_id for claim in chain}
+    for change in changes:
+        if change.record_id and change.record_id not in named and _is_decision(change):
+            yield _guess(
+                f"{change.what} was {_short(change.before)} in the last good run and is {_short(change.now)} here",
+                "",
+                change.record_id,
+                "changed",
+            )
+    before = [made for made in in_order(trace) if made.ts_ns <= limit_ns and made.record_id not in named]
+    unsure = [made for made in before if made.confidence is not None and made.confidence < UNSURE]
+    for made in sorted(unsure, key=lambda d: d.confidence or 0.0):
+        others = f"; also considered: {_short(made.alternatives_considered)}" if made.alternatives_considered else ""
+        yield _guess(
+            f"{made.stage}.{made.decision} chose {_short(made.what)} with confidence {made.confidence:.2f}{others}",
+            made.stage,
+            made.record_id,
+            "unsure",
+            made.ts_ns,
+        )
+
+
+def _is_decision(change: Change) -> bool:
+    return change.before is not None and change.now is not None
+
+
+def _guess(statement: str, stage: str, record_id: str, rule: str, ts_ns: int = 0) -> Claim:
+    return Claim(statement=statement, stage=stage, record_id=record_id, kind="hypothesis", rule=rule, ts_ns=ts_ns)
+
+
+def _idle_retries(trace: TraceView) -> Iterator[Claim]:
+    """A retry that decided everything as the attempt before it did can hardly do better."""
+    if len(trace.iterations) < 2 or trace.quality.passed is not False:
+        return
+    for stage in trace.stages.values():
+        tries: dict[int, list[Decision]] = {}
+        for made in stage.decisions:
+            tries.setdefault(made.attempt, []).append(made)
+        if len(tries) > 1 and stage.name != "quality_gate":
+            said = [[(d.decision, _short(d.what)) for d in made] for made in tries.values()]
+            if all(each == said[0] for each in said):
+                last = stage.decisions[-1]
+                yield _guess(
+                    f"{stage.name} decided the same in all {len(tries)} attempts: the retries changed nothing in it",
+                    stage.name,
+                    last.record_id,
+                    "idle_retry",
+                    last.ts_ns,
+                )
+
+
+def _thin_evidence(trace: TraceView) -> Iterator[Claim]:
+    stage = trace.stages.get("collection")
+    if stage is None:
+        return
+    collected, passed = stage.evidence.get("collected_count"), stage.outputs.get("evidence_passed")
+    record_id = stage.attempts[-1].end_record if stage.attempts else ""
+    if isinstance(passed, int) and passed == 0:
+        yield _guess("collection passed no evidence on", "collection", record_id, "thin_evidence")
+    elif isinstance(collected, int) and isinstance(passed, int) and passed * 4 < collected:
+        yield _guess(
+            f"collection passed only {passed} of {collected} pieces of evidence on", "collection", record_id, "thin_evidence"
+        )
+
+
+# -- against the last good run --------------------------------------------------------------------------------------------
+
+
+def _changes(trace: TraceView, row: TraceSummary, good: TraceView, good_row: TraceSummary) -> Iterator[Change]:
+    for pair in align(in_order(good), in_order(trace)):
+        if pair.same or (pair.b is not None and pair.b["attempt"] > 1):
+            continue
+        yield Change(
+            what=f"{pair.stage}.{pair.decision}",
+            before=pair.a["what"] if pair.a else None,
+            now=pair.b["what"] if pair.b else None,
+            record_id=pair.b["record_id"] if pair.b else "",
+        )
+    for field in ("synthesis_model", "evidence_collected", "evidence_passed", "overall_quality_score", "iteration_count"):
+        before, now = getattr(good_row, field), getattr(row, field)
+        if before != now and (before is not None or now is not None):
+            yield Change(what=field, before=before, now=now)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------------
+
+
+def _headline(row: TraceSummary, chain: tuple[Claim, ...], stage: str | None) -> str:
+    outcome = outcome_of(row)
+    if outcome == "in_progress":
+        return f"{row.trace_id} is still in progress; so far nothing says it is bad"
+    if outcome == "good":
+        score = f" with quality {row.overall_quality_score:g}" if row.overall_quality_score is not None else ""
+        again = f" on attempt {row.iteration_count}" if row.iteration_count > 1 else ""
+        return f"{row.trace_id} went well: complete{score}{again}"
+    first = chain[0].statement if chain else "nothing recorded says why"
+    where = f" in {stage}" if stage else ""
+    return f"{row.trace_id} went wrong{where}: {first}"
+
+
+def _next_steps(row: TraceSummary, good: TraceSummary | None) -> tuple[str, ...]:
+    steps = [f"whence show {row.trace_id}"]
+    if good is not None:
+        steps.append(f"whence compare {good.trace_id} {row.trace_id}")
+    if row.gap_principles:
+        steps.append(f"whence traces --principle {row.gap_principles[0]} --below 2")
+    return tuple(steps)
+
+
+def _nth(attempt: Attempt) -> str:
+    return f" (attempt {attempt.attempt})" if attempt.attempt > 1 else ""
+
+
+def _short(value: Any, limit: int = 160) -> str:
+    if isinstance(value, dict) and set(value) >= {"type", "message"}:
+        text = f"{value['type']}: {value['message']}" if value["message"] else str(value["type"])
+        where = value.get("where")
+        text = f"{text} at {where}" if where else text
+    elif isinstance(value, str):
+        text = value
+    else:
+        text = msgspec.json.encode(value).decode()
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,96 @@
+"""Where in which trace the running code is: one ContextVar holding a stack of scopes.
+
+asyncio tasks inherit it; threads do not, unless the work is wrapped in `carry`. A scope that is left restores the one
+around it, also when scopes are left in another order or another task than they were entered in.
+"""
+
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from whence.record import otel
+
+if TYPE_CHECKING:
+    from whence.record.trace import Stage, Trace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Scope:
+    """One level of the stack: a trace, and within it the stage that is being worked on, if any."""
+
+    __slots__ = ("left", "otel_before", "outer", "span", "stage", "trace")
+
+    def __init__(self, trace: "Trace", stage: "Stage | None", outer: "Scope | None") -> None:
+        self.trace = trace
+        self.stage = stage
+        self.outer = outer
+        self.span = stage.span if stage is not None else trace.span
+        self.otel_before: Any = None
+        self.left = False
+
+
+_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("whence_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """Return the innermost scope that has not been left, or None."""
+    scope = _scope.get()
+    while scope is not None and scope.left:
+        scope = scope.outer
+    return scope
+
+
+def current_trace() -> "Trace | None":
+    """Return the trace that the running code belongs to, or None."""
+    scope = _scope.get()
+    if scope is None or scope.left:
+        scope = current_scope()
+    return scope.trace if scope is not None else None
+
+
+def enter(trace: "Trace", stage: "Stage | None" = None) -> Scope:
+    """Make this the innermost scope of the running context and return it, for `leave`."""
+    scope = Scope(trace, stage, current_scope())
+    _scope.set(scope)
+    if trace and trace.joins_otel:
+        scope.otel_before = otel.attach(trace.otel_trace_id, scope.span)
+    return scope
+
+
+def leave(scope: Scope) -> None:
+    """Leave a scope: what was current before it is current again.
+
+    The scope is marked as left as well, because the context it was entered in may be a copy that this call cannot
+    reach: a child task, a thread, an async generator that is closed elsewhere. So no token is needed, nor kept.
+    """
+    scope.left = True
+    before, outer = scope.otel_before, scope.outer
+    while outer is not None and outer.left:
+        before = before if outer.otel_before is None else outer.otel_before
+        outer = outer.outer
+    if _scope.get() is scope:
+        _scope.set(outer)
+    otel.restore(scope.span, before)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function bound to the current trace, to be handed to a thread or an executor.
+
+    Example: `executor.map(whence.carry(score), passages)`.
+    """
+    scope = current_scope()
+
+    def carried(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Not copy_context().run: one context cannot be entered twice at once, and an executor calls us in parallel.
+        token = _scope.set(scope)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _scope.reset(token)
+
+    carried.__name__ = getattr(function, "__name__", "carried")
+    carried.__doc__ = function.__doc__
+    carried.__wrapped__ = function  # type: ignore[attr-defined]
+    return carried

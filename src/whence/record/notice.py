@@ -1,0 +1,17 @@
+"""Words to the host's log: at most one a minute, never a Python warning (which the host may have made an error)."""
+
+import logging
+import time
+
+_log = logging.getLogger("whence")
+EVERY_S = 60.0
+_last = -EVERY_S
+
+
+def notice(message: str) -> None:
+    """Log a warning unless one was logged within the minute."""
+    global _last
+    now = time.monotonic()
+    if now - _last >= EVERY_S:
+        _last = now
+        _log.warning("%s", message)

@@ -1,0 +1,47 @@
+"""Beside OpenTelemetry: its active span becomes the parent of ours, and ours the parent of its spans.
+
+The host's OpenTelemetry is found in `sys.modules` and never imported: if the host does not use it, there is nothing to
+join. Only its public API is used, and its context is set, not un-set by token: traces may end in another order than they
+began in, and the last one must leave the host's context as it was before the first.
+"""
+
+import sys
+from typing import Any, NamedTuple
+
+
+class Remote(NamedTuple):
+    """A span of somebody else's that ours continue."""
+
+    trace: str  # 32 hex digits
+    span: str  # 16 hex digits
+
+
+def active_span() -> Remote | None:
+    """Return the OpenTelemetry span that is active in the host right now, or None."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    context = api.get_current_span().get_span_context()
+    return Remote(f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
+def attach(trace: str, span: str) -> Any:
+    """Make our span the parent of what the host starts; returns the host's context as it was, for `restore`."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    contexts: Any = sys.modules.get("opentelemetry.context")
+    if api is None or contexts is None:
+        return None
+    before = contexts.get_current()
+    ours = api.SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=api.TraceFlags(1))
+    contexts.attach(api.set_span_in_context(api.NonRecordingSpan(ours)))
+    return before
+
+
+def restore(span: str, before: Any) -> None:
+    """Give the host a context back, if our span is still the active one in the running context."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    contexts: Any = sys.modules.get("opentelemetry.context")
+    if before is None or api is None or contexts is None:
+        return
+    if api.get_current_span().get_span_context().span_id == int(span, 16):
+        contexts.attach(before)

@@ -1,0 +1,326 @@
+"""The recorder: what is said becomes a record, encoded once, redacted, written to the spool.
+
+The road of a record, and what it costs on the common path: payload struct → JSON by msgspec (one pass in C) → one scan
+of the bytes that says whether anything in them could be secret, personal or malformed → envelope → one write. Only a
+record that the scan suspects, or that cannot be encoded as it is, takes the slow path through `redact.value.clean`.
+"""
+
+import hashlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from whence.clock import Clock, SystemClock
+from whence.model import record as kinds
+from whence.model.content import CONTENT_KEY
+from whence.record.counters import Drops
+from whence.record.spool import SpoolSettings, SpoolWriter
+from whence.redact.capture import CaptureLevel, Hasher
+from whence.redact.prefilter import suspicious
+from whence.redact.value import Flag, Limits, clean
+
+VITAL, STRUCTURE, TEXT = 0, 1, 2
+
+PRIORITY = {
+    kinds.TRACE_START: VITAL,
+    kinds.TRACE_END: VITAL,
+    kinds.DECISION: VITAL,
+    kinds.FINDING: VITAL,
+    kinds.ATTEMPT: VITAL,
+    kinds.CHILD: VITAL,
+    kinds.OUTPUTS: VITAL,
+    kinds.SPAN_START: STRUCTURE,
+    kinds.SPAN_END: STRUCTURE,
+    kinds.EVENT: STRUCTURE,
+    kinds.EVIDENCE: TEXT,
+    kinds.PROMPTS: TEXT,
+    kinds.CONTENT: TEXT,
+}
+
+NAME_CHARS = 200
+CONTENT_CHARS = 1024
+"""Texts longer than this are stored once, by hash, and referred to."""
+PLAIN_BYTES = 2048
+"""Encoded payloads up to this size hold no such text worth looking for."""
+PREVIEW_CHARS = 80
+RECORD_BYTES = 1024 * 1024
+KNOWN_TEXTS = 1024
+KNOWN_HEADS = 4096
+KNOWN_TRACES = 4096
+
+_encode = msgspec.json.Encoder().encode
+_REDACTED = CaptureLevel.REDACTED
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How one project is recorded (a flag of the user's: R1.5)."""
+
+    enabled: bool = True
+    capture: CaptureLevel = CaptureLevel.REDACTED
+
+
+class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recorder is built with; `runtime.settings` reads it from the environment."""
+
+    spool: SpoolSettings
+    enabled: bool = True
+    policy: Callable[[str], Policy] = lambda project: Policy()
+    hasher: Callable[[], Hasher | None] = lambda: None
+    limits: Limits = Limits()
+    content_limits: Limits = Limits(string_chars=1024 * 1024)
+
+
+class InternalErrors:
+    """Our own mistakes, which must not become the host's: counted, shown by `whence doctor`, never raised."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = ""
+
+    def add(self, where: str, exc: BaseException) -> None:
+        """Remember that `where` failed."""
+        self.count += 1
+        self.last = f"{where}: {type(exc).__name__}"
+
+
+class Recorder:
+    """One per process. Every method may be called from any thread; none raises."""
+
+    def __init__(self, settings: RecorderSettings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.now_ns = self.clock.now_ns
+        self._new_id = self.clock.record_id
+        self.spool = SpoolWriter(settings.spool)
+        self._append = self.spool.append
+        self.host = socket.gethostname()
+        self.errors = InternalErrors()
+        self.on_trace_end: list[Callable[[str, bool], dict[str, Any]]] = []
+        """Called with (OpenTelemetry id, wait) when a trace has ended; registered from above (drain, document)."""
+        self._heads: dict[tuple[str, str], bytes] = {}
+        self._known_texts: dict[str, None] = {}
+        self._bound: dict[str, None] = {}
+
+    @property
+    def drops(self) -> Drops:
+        """What was not written, by reason and class."""
+        return self.spool.drops
+
+    @property
+    def writer(self) -> str:
+        """The name of this process in the spool."""
+        return self.spool.writer
+
+    # -- the hot path -------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        kind: str,
+        name: str,
+        where: bytes,
+        payload: object,
+        ts_ns: int,
+        *,
+        level: CaptureLevel = CaptureLevel.REDACTED,
+        flags: int = 0,
+    ) -> str | None:
+        """Record one thing; returns its id, or None if it was dropped (and counted).
+
+        Args:
+            where: the envelope from trace to severity, encoded (`place`); traces and stages keep theirs.
+            payload: a struct of `model.payload`; it is encoded before this returns, so later changes to what it
+                holds do not change history.
+        """
+        try:
+            body = _encode(payload)
+            if (
+                len(body) > PLAIN_BYTES
+                or level is not _REDACTED
+                or suspicious(body)
+                or (b"null" in body and not_finite(payload))  # JSON has no NaN: msgspec writes null
+            ):
+                body, flags = self._carefully(kind, payload, body, where, level, flags)
+        except Exception:  # noqa: BLE001 - whatever the caller handed us must not break the caller
+            body, flags = self._carefully(kind, payload, None, where, level, flags)
+        try:
+            head = self._heads.get((kind, name)) or self._head(kind, name)
+            record_id = self._new_id(ts_ns)
+            data = b'["%b"%b%d%b%d,%b]' % (record_id.encode(), head, ts_ns, where, flags, body)
+            return record_id if self._append(data, PRIORITY.get(kind, STRUCTURE)) else None
+        except Exception as exc:  # noqa: BLE001 - see above
+            self.errors.add("emit", exc)
+            self.drops.add("internal_error", PRIORITY.get(kind, STRUCTURE))
+            return None
+
+    def _head(self, kind: str, name: str) -> bytes:
+        """Return the encoded kind and name; names repeat, so each is cleaned and encoded once."""
+        label = clean_label(name)
+        head = b",%b,%b," % (_encode(kind), _encode(label))
+        if len(self._heads) >= KNOWN_HEADS:
+            self._heads.clear()
+        if type(name) is str:
+            self._heads[kind, name] = head
+        return head
+
+    # -- the slow path ------------------------------------------------------------------------------------------
+
+    def _carefully(
+        self, kind: str, payload: object, body: bytes | None, where: bytes, level: CaptureLevel, flags: int
+    ) -> tuple[bytes, int]:
+        """Return the payload with secrets and personal data masked, oddities described, large texts set apart."""
+        try:
+            fields = {
+                name: value
+                for name in payload.__struct_fields__  # type: ignore[attr-defined]
+                if (value := getattr(payload, name)) is not msgspec.UNSET
+            }
+            hasher = self.settings.hasher() if level in (CaptureLevel.HASH, CaptureLevel.PREVIEW) else None
+            large = body is None or len(body) > PLAIN_BYTES
+            limits = self.settings.content_limits if large else self.settings.limits
+            kept = _keep_facts(kind, fields)
+            cleaned, found = clean(fields, level=level, limits=limits, hasher=hasher)
+            flags |= int(found)
+            if isinstance(cleaned, dict):
+                cleaned.update(kept)
+            if large:
+                cleaned = self._set_apart(cleaned, where)
+            encoded = _encode(cleaned)
+            if len(encoded) > RECORD_BYTES:
+                flags |= Flag.TRUNCATED
+                digest = hashlib.sha256(encoded).hexdigest()
+                encoded = _encode({"truncated": True, "original_bytes": len(encoded), "sha256": digest})
+        except Exception as exc:  # noqa: BLE001 - fail closed: a value that cannot be cleaned is not stored
+            self.errors.add("redact", exc)
+            return b'{"dropped":"redactor"}', flags | Flag.DROPPED
+        return encoded, flags
+
+    def _set_apart(self, value: Any, where: bytes) -> Any:
+        """Return the value with every large text replaced by a reference, the texts being stored by hash."""
+        if isinstance(value, str):
+            return self._content(value, where) if len(value) > CONTENT_CHARS else value
+        if isinstance(value, dict):
+            return {key: self._set_apart(each, where) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._set_apart(each, where) for each in value]
+        return value
+
+    def _content(self, text: str, where: bytes) -> dict[str, Any]:
+        data = text.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in self._known_texts:
+            ts_ns = self.now_ns()
+            record_id = self._new_id(ts_ns)
+            frame = b'["%b","content","%b",%d%b0,{"text":%b}]' % (
+                record_id.encode(),
+                digest.encode(),
+                ts_ns,
+                where,
+                _encode(text),
+            )
+            if self._append(frame, TEXT):
+                if len(self._known_texts) >= KNOWN_TEXTS:
+                    self._known_texts.clear()
+                self._known_texts[digest] = None
+        return {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
+
+    def bind(self, otel_trace_id: str) -> bool:
+        """Bind an OpenTelemetry trace id to a trace of this process; False if another one has it."""
+        if otel_trace_id in self._bound:
+            return False
+        if len(self._bound) >= KNOWN_TRACES:
+            self._bound.clear()
+        self._bound[otel_trace_id] = None
+        return True
+
+    # -- accounts -----------------------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, Any]:
+        """Return what was emitted, what was dropped and why, and how the spool is; `written` is the difference."""
+        emitted, dropped = self.spool.emitted(), self.drops.total()
+        return {
+            "writer": self.writer,
+            "emitted": emitted,
+            "written": emitted - dropped,
+            "dropped": self.drops.snapshot(),
+            "spool": self.spool.state,
+            "internal_errors": self.errors.count,
+            "last_internal_error": self.errors.last,
+        }
+
+    def flush(self, timeout_s: float = 1.0) -> bool:
+        """Bring what was recorded to the disk itself, within the time; True if it is there.
+
+        Nothing needs this to survive the end of the process; it is for machines that may lose power.
+        """
+        done: list[bool] = []
+        worker = threading.Thread(target=lambda: done.append(self.spool.sync()), daemon=True)
+        worker.start()
+        worker.join(timeout_s)
+        return done == [True]
+
+    def after_fork_in_child(self) -> None:
+        """Be a recorder of its own in a forked child: new writer, new randomness, nothing assumed written."""
+        self.spool.after_fork_in_child()
+        if isinstance(self.clock, SystemClock):
+            self.clock.reseed()
+        self._known_texts.clear()
+
+
+def not_finite(value: object, depth: int = 32) -> bool:
+    """Return whether a NaN or an infinity is somewhere inside; only called where the encoded form holds a null."""
+    if isinstance(value, float):
+        return value - value != 0.0
+    if depth == 0:
+        return True  # too deep to tell: let the slow path look
+    if isinstance(value, dict):
+        return any(not_finite(each, depth - 1) for each in value.values())
+    if isinstance(value, list | tuple):
+        return any(not_finite(each, depth - 1) for each in value)
+    if isinstance(value, msgspec.Struct):
+        return any(not_finite(getattr(value, name), depth - 1) for name in value.__struct_fields__)
+    return not (value is None or isinstance(value, str | int))
+
+
+def clean_label(name: object, limit: int = NAME_CHARS) -> str:
+    """Return a name that can be shown and indexed: text, secrets masked, no control or direction marks, bounded."""
+    value, _ = clean(name if isinstance(name, str) else describe_name(name))
+    text = value if isinstance(value, str) else "[unnamed]"
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "�" for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def describe_name(name: object) -> str:
+    """Return text for a name that is none."""
+    return str(name) if isinstance(name, int | float | bool) else f"<{type(name).__name__}>"
+
+
+def place(trace: str, span: str, parent: str, stage: str, project: str, component: str = "", severity: int = 0) -> bytes:
+    """Return the encoded middle of an envelope, from trace to level, for `emit`."""
+    return b',"%b","%b","%b",%b,%b,%b,%d,' % (
+        trace.encode(),
+        span.encode(),
+        parent.encode(),
+        _encode(stage),
+        _encode(project),
+        _encode(component),
+        severity,
+    )
+
+
+def _keep_facts(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that are ours, not the user's: ids, statuses and numbers that no capture level may hide."""
+    names = _FACTS.get(kind, ())
+    return {name: fields[name] for name in names if name in fields}
+
+
+_FACTS = {
+    kinds.TRACE_START: ("trace_id", "parent_trace_id", "writer", "pid", "host", "generator"),
+    kinds.TRACE_END: ("status", "reason", "duration_ns", "overhead_ns", "dropped", "last_record"),
+    kinds.SPAN_START: ("type", "attempt"),
+    kinds.SPAN_END: ("type", "attempt", "duration_ns"),
+    kinds.DECISION: ("confidence",),
+}

@@ -1,0 +1,376 @@
+"""The write-through spool: one `os.write` of one frame per record into this process's own segment (DESIGN §4.3).
+
+What has been written is in the page cache, so SIGKILL, `os._exit`, a crash of the interpreter or `execv` lose nothing
+of it. A thread that only calls `fdatasync` once a second bounds what a crash of the whole machine can take.
+
+Files of a spool directory (docs/formats/spool.md): `<writer>-<number>.seg` segments, each held under `flock` while it
+may still be written; `<writer>.live`, held for as long as the process lives, with its counters inside.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import threading
+import time
+from itertools import count
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from whence.record.counters import Drops
+from whence.wire import frames
+
+_pack_head = frames.HEAD.pack
+_pack_crc = frames.CRC.pack
+_write = os.write
+_MAGIC = frames.MAGIC
+
+LIVE_BYTES = 4096
+
+
+class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the spool may hold, and how long a broken one rests."""
+
+    directory: Path
+    segment_bytes: int = 4 * 1024 * 1024
+    max_bytes: int = 4 * 1024 * 1024 * 1024
+    """Of all segments together. At 80 % text is dropped, at 95 % structure too; the rest is for the vital records."""
+    retry_s: float = 1.0
+    sync_s: float = 1.0
+
+
+class LiveFile(msgspec.Struct, frozen=True):
+    """What `<writer>.live` says (padded with spaces to 4 KiB, written in place)."""
+
+    writer: str
+    pid: int
+    host: str
+    emitted: int
+    dropped: dict[str, dict[str, int]]
+    state: str
+    updated_ns: int
+
+
+class SpoolWriter:
+    """This process's place in the spool. `append` may be called from any thread and any signal handler."""
+
+    def __init__(self, settings: SpoolSettings) -> None:
+        self.settings = settings
+        self.drops = Drops()
+        self.state = "not opened"
+        self._reset()
+        self._open()
+
+    def _reset(self) -> None:
+        """Begin as a new writer: at start, and in a forked child."""
+        self.writer = os.urandom(8).hex()
+        self._pid = os.getpid()
+        self._sequence = count()
+        self._next = self._sequence.__next__
+        self._fd = -1
+        self._parked = -1  # a descriptor whose file failed: its number is kept, so that the host cannot get it
+        self._live_fd = -1
+        self._retired: list[int] = []  # full segments on their way to the disk
+        self._number = 0
+        self._bytes = 0
+        self._allowed = 2  # the lowest class that is still written
+        self._retry_at = 0.0
+        self._why = "io_error"
+        self._turn = threading.Lock()  # opening and rotating
+        self._holder = 0  # the thread that has the turn: a signal handler inside it must not wait for it
+        self._dirty = False
+        self._syncer: threading.Thread | None = None
+        self._stopped = False
+        self._bell = threading.Event()
+
+    # -- the hot path -------------------------------------------------------------------------------------------
+
+    def append(self, payload: bytes, priority: int) -> bool:
+        """Write one record; False means it was dropped and counted. Never raises."""
+        sequence = self._next()
+        fd = self._fd
+        if fd < 0:
+            fd = self._open()
+            if fd < 0:
+                self.drops.add(self._why, priority)
+                return False
+        if priority > self._allowed:
+            self.drops.add("spool_full", priority)
+            return False
+        head = _pack_head(_MAGIC, len(payload), sequence)
+        frame = head + _pack_crc(crc32(payload, crc32(head))) + payload
+        try:
+            written = _write(fd, frame)
+        except OSError as exc:
+            self._broken(exc)
+            self.drops.add(self._why, priority)
+            return False
+        if written != len(frame):
+            # A torn frame stays: truncating a file that other threads append to would cut their records.
+            self._broken(OSError(errno.ENOSPC, "short write"))
+            self.drops.add(self._why, priority)
+            return False
+        self._dirty = True
+        self._bytes += written
+        if self._bytes > self.settings.segment_bytes:
+            self._rotate()
+        return True
+
+    # -- opening, rotating, breaking ------------------------------------------------------------------------------
+
+    def _open(self) -> int:
+        """Return a descriptor to write to, or -1 while there is none; tries at most once per `retry_s`."""
+        if time.monotonic() < self._retry_at or self._holder == threading.get_ident():
+            return self._fd
+        # Two threads of a forked child may come here at once: the second waits for the first (well under a
+        # millisecond), for its record would be lost otherwise.
+        if not self._turn.acquire(timeout=0.05):
+            return self._fd
+        self._holder = threading.get_ident()
+        try:
+            if self._fd < 0:
+                self._open_live()
+                self._fd = self._in_place_of(self._parked, self._new_segment())
+                self._parked = -1
+                self.state = "open"
+                self._start_syncer()
+        except OSError as exc:
+            self._broken(exc)
+        finally:
+            self._holder = 0
+            self._turn.release()
+        return self._fd
+
+    @staticmethod
+    def _in_place_of(number: int, fresh: int) -> int:
+        """Put a fresh file under a descriptor number in use, in one step, and return the number.
+
+        A thread that has read the number writes to the old file or to the new one, and never to a file of the host
+        that got the number in between.
+        """
+        if number < 0:
+            return fresh
+        os.dup2(fresh, number, inheritable=False)
+        os.close(fresh)
+        return number
+
+    def _open_live(self) -> None:
+        directory = self.settings.directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_ISLNK(os.lstat(directory).st_mode):
+            raise OSError(errno.ELOOP, "the spool directory is a symbolic link", str(directory))
+        if self._live_fd >= 0:
+            return
+        path = directory / f"{self.writer}.live"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.posix_fallocate(fd, 0, LIVE_BYTES)  # so that the counters can be written when the disk is full
+        self._live_fd = fd
+        self.write_live()
+
+    def _new_segment(self) -> int:
+        """Create the next segment, with its header; raises OSError and leaves nothing open."""
+        number = self._number + 1
+        path = self.settings.directory / f"{self.writer}-{number:06d}.seg"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(path, flags, 0o600)
+        try:
+            head = frames.SegmentHeader(
+                format=frames.FORMAT_VERSION,
+                writer=self.writer,
+                number=number,
+                pid=self._pid,
+                host=socket.gethostname(),
+                started_ns=time.time_ns(),
+            )
+            fcntl.flock(fd, fcntl.LOCK_EX)  # given up by the kernel when the last write has ended
+            data = frames.pack(msgspec.json.encode(head), 0)
+            if _write(fd, data) != len(data):
+                raise OSError(errno.ENOSPC, "no space for a segment header", str(path))
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
+        self._number = number
+        self._bytes = len(data)
+        self._allowed = self._room()
+        return fd
+
+    def _rotate(self) -> None:
+        """Go on in a new segment. Other threads keep writing meanwhile."""
+        if not self._turn.acquire(blocking=False):
+            return
+        self._holder = threading.get_ident()
+        try:
+            if self._bytes > self.settings.segment_bytes and self._fd >= 0:
+                fresh = self._new_segment()
+                if self._syncer is not None:
+                    self._retired.append(os.dup(self._fd))  # synced, closed and thereby unlocked by the thread
+                self._in_place_of(self._fd, fresh)
+                self._bell.set()
+        except OSError as exc:
+            self._broken(exc)
+        finally:
+            self._holder = 0
+            self._turn.release()
+
+    def _room(self) -> int:
+        """Return the lowest class that the spool still has room for."""
+        used = 0
+        with os.scandir(self.settings.directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(".seg"):
+                    try:
+                        used += entry.stat(follow_symlinks=False).st_size
+                    except FileNotFoundError:  # drained and unlinked meanwhile
+                        continue
+        share = (used + self.settings.segment_bytes) / self.settings.max_bytes
+        if share > 1:
+            return -1
+        return 0 if share > 0.95 else 1 if share > 0.8 else 2
+
+    def _broken(self, exc: OSError) -> None:
+        """Rest for `retry_s`; what comes meanwhile is counted, not tried."""
+        self.state = f"{errno.errorcode.get(exc.errno or 0, 'EIO')}: {exc.strerror or exc} ({self.settings.directory})"
+        self._why = "disk_full" if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "io_error"
+        self._retry_at = time.monotonic() + self.settings.retry_s
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            self._parked = fd
+
+    # -- durability and accounts ----------------------------------------------------------------------------------
+
+    def sync(self) -> bool:
+        """Bring everything written so far to the disk itself; True if that succeeded."""
+        fd = self._fd
+        if fd < 0:
+            return False
+        self._dirty = False
+        try:
+            os.fdatasync(fd)
+        except OSError as exc:
+            self.state = f"fdatasync: {exc}"
+            return False
+        return True
+
+    def wake(self) -> None:
+        """Ask for a sync now rather than within the second: at the end of a trace. Does not wait for it."""
+        self._bell.set()
+
+    def emitted(self) -> int:
+        """Return how many records were handed to `append`, written or not."""
+        return int(repr(self._sequence)[6:-1])
+
+    def write_live(self) -> None:
+        """Write the counters into `<writer>.live`, in place."""
+        if self._live_fd < 0:
+            return
+        live = LiveFile(
+            self.writer,
+            self._pid,
+            socket.gethostname(),
+            self.emitted(),
+            self.drops.snapshot(),
+            self.state,
+            time.time_ns(),
+        )
+        data = msgspec.json.encode(live)
+        if len(data) <= LIVE_BYTES:
+            try:
+                os.pwrite(self._live_fd, data.ljust(LIVE_BYTES), 0)
+            except OSError as exc:
+                self.state = f"counters not written: {exc}"
+
+    def _start_syncer(self) -> None:
+        if self._syncer is None:
+            self._stopped = False
+            self._syncer = threading.Thread(target=self._sync_forever, name="whence-sync", daemon=True)
+            try:
+                self._syncer.start()
+            except RuntimeError:  # the interpreter is going down: what is written is in the page cache anyway
+                self._syncer = None
+
+    def _sync_forever(self) -> None:
+        bell = self._bell
+        while not self._stopped:
+            bell.wait(self.settings.sync_s)
+            bell.clear()
+            self._settle()
+            if self._dirty:
+                self.sync()
+                self.write_live()
+                self._reopen_if_removed()
+
+    def _settle(self) -> None:
+        """Bring full segments to the disk and let go of them."""
+        while self._retired:
+            fd = self._retired.pop()
+            try:
+                os.fdatasync(fd)
+            except OSError as exc:
+                self.state = f"fdatasync: {exc}"
+            finally:
+                os.close(fd)
+
+    def _reopen_if_removed(self) -> None:
+        """If somebody deleted the segment under us, save its frames into a new one."""
+        fd = self._fd
+        if fd < 0 or os.fstat(fd).st_nlink or not self._turn.acquire(blocking=False):
+            return
+        self._holder = threading.get_ident()
+        try:
+            os.close(self._live_fd)
+            self._live_fd = -1
+            self._open_live()
+            fresh = self._new_segment()
+            kept = os.pread(fd, os.fstat(fd).st_size, 0)
+            for frame in frames.read(kept):
+                if isinstance(frame, frames.Frame) and not frame.payload.startswith(b"{"):
+                    _write(fresh, frames.pack(frame.payload, frame.sequence))
+            self._in_place_of(fd, fresh)
+        except OSError as exc:
+            self._broken(exc)
+        finally:
+            self._holder = 0
+            self._turn.release()
+
+    # -- fork -----------------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Stop the thread: from Python 3.12 on a fork beside any thread makes the host print a warning."""
+        if self._syncer is not None:
+            self._stopped = True
+            self._bell.set()
+            self._syncer.join(timeout=0.1)
+
+    def after_fork_in_parent(self) -> None:
+        """Start the thread again."""
+        if self._syncer is not None:
+            self._syncer = None
+            self._start_syncer()
+
+    def after_fork_in_child(self) -> None:
+        """Let go of the parent's files and begin as a writer of our own, with counters at zero."""
+        for fd in (self._fd, self._parked, self._live_fd, *self._retired):
+            if fd >= 0:
+                os.close(fd)  # the parent holds the same open file; its lock stays
+        self.drops = Drops()
+        self.state = "not opened"
+        self._reset()
+
+    def close(self) -> None:
+        """Stop writing and give up the lock, so that a drainer may finish with our files. For tests and `shutdown`."""
+        self._stopped = True
+        self._bell.set()
+        if self._syncer is not None:
+            self._syncer.join(timeout=1.0)
+        self._settle()
+        self.sync()
+        self.write_live()
+        for fd in (self._fd, self._parked, self._live_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._reset()

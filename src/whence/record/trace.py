@@ -1,0 +1,550 @@
+"""A trace being recorded: what a pipeline holds in its hand while it runs.
+
+It keeps no records, only what is needed to write the next one (which stages are open, how many attempts), so a run of
+a hundred thousand decisions takes no more memory than one of ten. What has been recorded is read back from the store.
+"""
+
+import asyncio
+import os
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+
+from whence.clock import trace_id_of
+from whence.model import payload as shape
+from whence.model import record as kinds
+from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE
+from whence.record import context, otel, propagation
+from whence.record.normalise import as_alternatives, as_confidence, as_label, as_object
+from whence.record.recorder import Recorder, clean_label, place
+from whence.redact.value import Flag
+
+GENERATOR = "whence"
+_UNSET = msgspec.UNSET
+_Decision = shape.Decision
+
+
+class Stage:
+    """One attempt of a stage. A context manager: an exception that leaves it is recorded and goes on."""
+
+    __slots__ = (
+        "_scope",
+        "_started",
+        "attempt",
+        "name",
+        "open",
+        "outputs",
+        "parent",
+        "place",
+        "span",
+        "trace",
+        "where",
+    )
+
+    def __init__(self, trace: "Trace", name: str, attempt: int, parent: str, span: str, started: int) -> None:
+        self.trace = trace
+        self.name = name
+        self.attempt = attempt
+        self.parent = parent
+        self.span = span
+        self.where = place(trace.otel_trace_id, span, "", name, trace.project)
+        self.outputs: dict[str, Any] = {}
+        self.open = False
+        self._started = started
+        self._scope: context.Scope | None = None
+
+    def decision(
+        self,
+        name: str,
+        what: Any = None,
+        why: Any = "",
+        confidence: Any = None,
+        alternatives: Any = (),
+        inputs: Any = None,
+        **attributes: Any,
+    ) -> str | None:
+        """Record what was decided, why, how sure (0 to 1), what else was considered, from what; returns its id."""
+        return self.trace.decide(self.where, name, what, why, confidence, alternatives, inputs, attributes)
+
+    def event(self, name: str, message: Any = "", *, level: int = 0, **attributes: Any) -> str | None:
+        """Record that something happened; `level` is a `whence.model.severity.Severity`."""
+        trace = self.trace
+        where = self.where
+        if level:
+            where = place(trace.otel_trace_id, self.span, "", self.name, trace.project, severity=int(level))
+        return trace.say(kinds.EVENT, name, where, shape.Event(message, attributes))
+
+    def end(self, outputs: Any = None, error: Any = None) -> str | None:
+        """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
+        if not self.open:
+            return None
+        self.open = False
+        trace = self.trace
+        if outputs is None:
+            outputs = self.outputs or None
+        ended = shape.SpanEnd(shape.STAGE, self.attempt, trace.monotonic_ns() - self._started, outputs, error)
+        where = place(trace.otel_trace_id, self.span, self.parent, self.name, trace.project, severity=3 if error else 0)
+        return trace.say(kinds.SPAN_END, self.name, where, ended)
+
+    def __enter__(self) -> "Stage":
+        self._scope = context.enter(self.trace, self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        if self._scope is not None:
+            context.leave(self._scope)
+        self.end(error=describe_error(error) if error is not None else None)
+        return False
+
+    async def __aenter__(self) -> "Stage":
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        return self.__exit__(kind, error, tb)
+
+
+class Trace:
+    """One end-to-end run being recorded. Made by `whence.trace` or `TraceContext.start`; every method never raises.
+
+    Leaving it as a context manager ends it: with an exception as `failed` (which goes on, unchanged), when cancelled
+    as `incomplete`, else as what it was marked, or `unmarked` (C1.15).
+    """
+
+    unmarked = COMPLETE
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        project_id: object = None,
+        project_name: object = None,
+        query: Any = None,
+        intent: object = None,
+        domain: object = None,
+        report_type: object = None,
+        research_type: object = None,
+        parent_trace_id: str | None = None,
+        traceparent: str | None = None,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        self.recorder = recorder
+        now = recorder.now_ns()
+        self.monotonic_ns = recorder.clock.monotonic_ns
+        self.project_id = as_label(project_id)
+        self.project_name = as_label(project_name)
+        self.project = self.project_name or self.project_id or "unknown"
+        self.policy = recorder.settings.policy(self.project)
+        self._level = self.policy.capture
+        self.query = query
+        self.intent, self.domain = as_label(intent), as_label(domain)
+        self.report_type, self.research_type = as_label(report_type), as_label(research_type)
+        self.status = IN_PROGRESS
+        self.error: Any = None
+        self.iteration_count = 1
+        self.quality_gate_failures = 0
+        self.overhead_ns = 0
+        self.started_ns = now
+        self.ended = False
+        self._started = self.monotonic_ns()
+        self._iterations = 0
+        self._ended_ns: int | None = None
+        self._stages: dict[str, Stage] = {}
+        self._dropped = 0
+        self._pid = os.getpid()
+
+        outer = context.current_trace()
+        if parent_trace_id is None and outer:
+            parent_trace_id = outer.trace_id  # a run inside a run is its child, with an id of its own (R1.27)
+        remote = propagation.parse_traceparent(traceparent) or otel.active_span()
+        # The first run inside a foreign trace joins it. A second one must not: two runs would be one in the store. It
+        # has an id of its own, and leaves the host's OpenTelemetry context alone, whose trace it would split.
+        self.joins_otel = remote is None or recorder.bind(remote.trace)
+        if remote is not None and self.joins_otel:
+            self.otel_trace_id = remote.trace
+        else:
+            self.otel_trace_id = recorder.clock.otel_trace_id(now)
+            recorder.bind(self.otel_trace_id)
+        self.trace_id = trace_id_of(self.otel_trace_id, now)
+        self.parent_trace_id = parent_trace_id
+        self.span = recorder.clock.span_id()
+        self._parent_span = remote.span if remote is not None and self.joins_otel else ""
+        self.where = place(self.otel_trace_id, self.span, "", "", self.project)
+        self.start_record = self.say(
+            kinds.TRACE_START,
+            "trace",
+            place(self.otel_trace_id, self.span, self._parent_span, "", self.project),
+            shape.TraceStart(
+                trace_id=self.trace_id,
+                project_id=self.project_id,
+                project_name=self.project_name,
+                query=query,
+                intent=self.intent,
+                domain=self.domain,
+                report_type=self.report_type,
+                research_type=self.research_type,
+                parent_trace_id=as_label(parent_trace_id),
+                writer=recorder.writer,
+                pid=self._pid,
+                host=recorder.host,
+                generator=GENERATOR,
+                attributes=attributes or {},
+            ),
+        )
+        self._scope = context.enter(self)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.trace_id} {self.status}>"
+
+    # -- recording ----------------------------------------------------------------------------------------------
+
+    def say(self, kind: str, name: str, where: bytes, payload: object, *, flags: int = 0) -> str | None:
+        """Record one thing of this trace; returns its id, or None if it was dropped (and counted)."""
+        recorder = self.recorder
+        ts_ns = recorder.now_ns()
+        record_id = recorder.emit(kind, name, where, payload, ts_ns, level=self._level, flags=flags)
+        if record_id is None:
+            self._dropped += 1
+        self.overhead_ns += recorder.now_ns() - ts_ns
+        return record_id
+
+    def decide(
+        self,
+        where: bytes,
+        name: str,
+        what: Any,
+        why: Any,
+        confidence: Any,
+        alternatives: Any,
+        inputs: Any,
+        attributes: dict[str, Any] | None,
+    ) -> str | None:
+        """Record a decision at an encoded place, normalising what was given: `whence.record.normalise` says how."""
+        flags = 0
+        given: Any = _UNSET
+        if type(confidence) is not float or not 0.0 <= confidence <= 1.0:
+            confidence, odd = as_confidence(confidence)
+            if odd is not None:
+                flags, given = int(Flag.CLAMPED), {"confidence": odd}
+        if type(alternatives) is not list:
+            alternatives = as_alternatives(alternatives)
+        if type(inputs) is not dict:
+            inputs = as_object(inputs)
+        decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
+        return self.say(kinds.DECISION, name, where, decision, flags=flags)
+
+    def decision(
+        self,
+        name: str,
+        what: Any = None,
+        why: Any = "",
+        confidence: Any = None,
+        alternatives: Any = (),
+        inputs: Any = None,
+        *,
+        stage: str | None = None,
+        **attributes: Any,
+    ) -> str | None:
+        """Record a decision in the current stage, or the named one; returns its id."""
+        where = self._place(stage)
+        return self.decide(where, name, what, why, confidence, alternatives, inputs, attributes)
+
+    def event(
+        self, name: str, message: Any = "", *, level: int = 0, stage: str | None = None, **attributes: Any
+    ) -> str | None:
+        """Record that something happened; `level` is a `whence.model.severity.Severity`."""
+        where = self._place(stage)
+        if level:
+            current = self._stage_here(stage)
+            span, name_of_stage = (current.span, current.name) if current else (self.span, stage or "")
+            where = place(self.otel_trace_id, span, "", name_of_stage, self.project, severity=int(level))
+        return self.say(kinds.EVENT, name, where, shape.Event(message, attributes))
+
+    def stage(self, name: str) -> Stage:
+        """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`."""
+        started = self.monotonic_ns()
+        previous = self._stages.get(name)
+        attempt = previous.attempt + 1 if previous is not None and previous.span else 1
+        label = clean_label(name)
+        scope = context.current_scope()
+        inside = scope.stage if scope is not None and scope.trace is self else None
+        parent = inside.span if inside is not None else self.span
+        stage = Stage(self, label, attempt, parent, self.recorder.clock.span_id(), started)
+        self._stages[name] = stage
+        stage.open = True
+        where = place(self.otel_trace_id, stage.span, parent, label, self.project)
+        self.say(kinds.SPAN_START, label, where, shape.SpanStart(shape.STAGE, attempt))
+        return stage
+
+    def llm_call(
+        self,
+        name: str = "llm",
+        *,
+        model: str | None = None,
+        prompt: Any = None,
+        response: Any = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cost_usd: float | None = None,
+        finish_reason: str | None = None,
+        duration_s: float | None = None,
+        error: Any = None,
+        stage: str | None = None,
+        **attributes: Any,
+    ) -> str | None:
+        """Record one finished call of a language model, in the current stage or the named one; returns its id."""
+        current = self._stage_here(stage)
+        parent, label = (current.span, current.name) if current else (self.span, stage or "")
+        total = (input_tokens or 0) + (output_tokens or 0) if input_tokens or output_tokens else None
+        call = shape.LlmCall(model, input_tokens, output_tokens, total, cost_usd, prompt, response, finish_reason)
+        ended = shape.SpanEnd(
+            type=shape.LLM,
+            duration_ns=int(duration_s * 1e9) if duration_s is not None else None,
+            error=error,
+            attributes={**attributes, **{k: v for k, v in msgspec.structs.asdict(call).items() if v is not None}},
+        )
+        where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, label, self.project)
+        return self.say(kinds.SPAN_END, name, where, ended)
+
+    def keep(self, kind: str, stage: str | None, data: Any) -> str | None:
+        """Record an object of the kinds evidence, prompts, attempt, outputs or child."""
+        return self.say(kind, kind, self._place(stage) if stage else self.where, shape.Data(data))
+
+    def child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> str | None:
+        """Record that another trace made one of this trace's outputs (R1.27)."""
+        return self.keep(kinds.CHILD, None, {"trace_id": trace_id, "output_type": output_type, "path": path})
+
+    # -- stages by name, as the seed records ----------------------------------------------------------------------
+
+    def _stage_here(self, name: str | None) -> Stage | None:
+        """Return the stage of that name, or the one the running code is in."""
+        if name is not None:
+            return self._named(name)
+        scope = context.current_scope()
+        return scope.stage if scope is not None and scope.trace is self else None
+
+    def _named(self, name: str) -> Stage:
+        """Return the stage of that name; one that was never started is made, without a start of its own (R1.37)."""
+        stage = self._stages.get(name)
+        if stage is None:
+            stage = Stage(self, clean_label(name), 1, self.span, "", self.monotonic_ns())
+            self._stages[name] = stage
+        return stage
+
+    def _place(self, name: str | None) -> bytes:
+        if name is not None:
+            stage = self._stages.get(name)
+            return stage.where if stage is not None else self._named(name).where
+        here = self._stage_here(None)
+        return here.where if here is not None else self.where
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def mark(self, status: str, error: Any = None) -> None:
+        """Say how the run went; recorded when the trace ends."""
+        self.status = status
+        self._ended_ns = self.monotonic_ns()
+        if error is not None:
+            self.error = error
+
+    @property
+    def duration_ns(self) -> int:
+        """Time from the start to the mark, or to now."""
+        return (self._ended_ns if self._ended_ns is not None else self.monotonic_ns()) - self._started
+
+    def end(self, reason: str | None = None) -> None:
+        """Record the end of the trace and restore what was current before it. The second time nothing happens."""
+        if self.ended:
+            return
+        self.ended = True
+        context.leave(self._scope)
+        if self.status == IN_PROGRESS:
+            self.mark(INCOMPLETE)
+            reason = reason or "not_marked"
+        for stage in self._stages.values():
+            if stage.open and self.status != COMPLETE:
+                stage.end(error=self.error or f"not ended: the trace is {self.status}")
+        self.say(
+            kinds.TRACE_END,
+            "trace",
+            place(self.otel_trace_id, self.span, "", "", self.project, severity=3 if self.status == FAILED else 0),
+            shape.TraceEnd(
+                status=self.status,
+                error=self.error,
+                reason=reason,
+                duration_ns=self.duration_ns,
+                overhead_ns=self.overhead_ns,
+                dropped=self._dropped,
+            ),
+        )
+        self.recorder.spool.wake()
+
+    @property
+    def telemetry_persisted(self) -> bool:
+        """False as soon as one record of this trace was dropped."""
+        return self._dropped == 0
+
+    def close(self, error: BaseException | None) -> str | None:
+        """Take the exception that ends the block into account; returns the reason to record, if any."""
+        if error is None:
+            if self.status == IN_PROGRESS and self.unmarked != IN_PROGRESS:
+                self.mark(self.unmarked)
+            return None
+        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
+            self.mark(INCOMPLETE, describe_error(error))
+            return "cancelled"
+        if isinstance(error, SystemExit) and not error.code:
+            self.close(None)
+            return None
+        self.mark(FAILED, describe_error(error))
+        return None
+
+    def announce(self, wait: bool = True) -> dict[str, Any]:
+        """Tell whoever registered that this trace has ended; returns what they did."""
+        result: dict[str, Any] = {}
+        for callback in self.recorder.on_trace_end:
+            try:
+                result.update(callback(self.otel_trace_id, wait))
+            except Exception as exc:  # noqa: BLE001 - the host's run is over and good; our trouble is counted
+                self.recorder.errors.add("on_trace_end", exc)
+        return result
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        self.end(self.close(error))
+        self.announce()
+        return False
+
+    async def __aenter__(self) -> "Trace":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        self.end(self.close(error))
+        await self.announce_off_loop()
+        return False
+
+    async def announce_off_loop(self) -> dict[str, Any]:
+        """As `announce`, in a thread, so that the event loop goes on."""
+        try:
+            return await asyncio.shield(asyncio.to_thread(self.announce))
+        except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
+            return self.announce()
+
+
+class NoStage:
+    """A stage that records nothing. Falsy."""
+
+    name = ""
+    attempt = 0
+    outputs: dict[str, Any] = {}
+
+    def __bool__(self) -> bool:
+        return False
+
+    def decision(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def event(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def end(self, outputs: Any = None, error: Any = None) -> None:
+        """Record nothing."""
+
+    def __enter__(self) -> "NoStage":
+        return self
+
+    def __exit__(self, *args: object) -> Literal[False]:
+        return False
+
+    async def __aenter__(self) -> "NoStage":
+        return self
+
+    async def __aexit__(self, *args: object) -> Literal[False]:
+        return False
+
+
+class NoTrace:
+    """A trace that records nothing and is falsy, so that code behind `if trace:` does not even build its dicts (C1.3).
+
+    It still takes its place on the stack: what runs inside it is not recorded into the trace around it.
+    """
+
+    trace_id = "noop"
+    otel_trace_id = "0" * 32
+    status = DISABLED
+    span = "0" * 16
+    ended = True
+    telemetry_persisted = False
+
+    def __init__(self) -> None:
+        self._scope = context.enter(self)  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "<Trace disabled>"
+
+    def decision(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def event(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def stage(self, name: str) -> NoStage:
+        """Return a stage that records nothing."""
+        return _NO_STAGE
+
+    def llm_call(self, name: str = "llm", **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> None:
+        """Record nothing."""
+
+    def mark(self, status: str, error: Any = None) -> None:
+        """Record nothing."""
+
+    def end(self, reason: str | None = None) -> None:
+        """Restore what was current before (C1.4)."""
+        context.leave(self._scope)
+
+    def __enter__(self) -> "NoTrace":
+        return self
+
+    def __exit__(self, *args: object) -> Literal[False]:
+        self.end()
+        return False
+
+    async def __aenter__(self) -> "NoTrace":
+        return self
+
+    async def __aexit__(self, *args: object) -> Literal[False]:
+        self.end()
+        return False
+
+
+_NO_STAGE = NoStage()
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """Return {type, message, where} of an exception, without calling code of the host's that could do more than that."""
+    message = next((arg for arg in error.args if isinstance(arg, str)), "")
+    where = ""
+    tb = error.__traceback__
+    while tb is not None:
+        where = f"{tb.tb_frame.f_code.co_filename}:{tb.tb_lineno} in {tb.tb_frame.f_code.co_name}"
+        tb = tb.tb_next
+    return {"type": type(error).__qualname__, "message": message, "where": where}

@@ -1,0 +1,1 @@
+"""Settings → build → start and stop. The only place that picks concrete parts."""

@@ -1,0 +1,248 @@
+"""The parts of one process, built on first use and wired to each other.
+
+`recorder()` is all that recording needs; the store, the drainer and what follows from an ended trace are built when the
+first trace ends or the first question is asked.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whence.clock import Clock
+from whence.errors import WhenceError
+from whence.record.recorder import Policy, Recorder, RecorderSettings
+from whence.record.spool import SpoolSettings
+from whence.redact.capture import Hasher, load_or_create_key
+from whence.runtime import settings as settings_module
+from whence.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from whence.collect.drainer import Drained, Drainer
+    from whence.model.record import Record
+    from whence.model.trace import TraceView
+    from whence.store.interface import Store
+
+POLICY_RECHECK_S = 1.0
+
+
+class Runtime:
+    """One process's parts."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.recorder = Recorder(
+            RecorderSettings(
+                spool=SpoolSettings(directory=settings.spool, max_bytes=settings.spool_max_bytes),
+                enabled=settings.enabled,
+                policy=self._policy,
+                hasher=self._hasher,
+            ),
+            clock,
+        )
+        self.recorder.on_trace_end.append(self._trace_ended)
+        self._store: Store | None = None
+        self._hash_key: Hasher | None = None
+        self._projects = settings.projects
+        self._projects_seen: tuple[float, int] = (time.monotonic(), _mtime(settings.data / "projects.toml"))
+        self._lock = threading.RLock()
+
+    # -- how projects are recorded ----------------------------------------------------------------------------------
+
+    def _policy(self, project: str) -> Policy:
+        """Return how a project is recorded; a change of projects.toml is seen within a second, without a restart."""
+        checked, mtime = self._projects_seen
+        now = time.monotonic()
+        if now - checked > POLICY_RECHECK_S:
+            current = _mtime(self.settings.data / "projects.toml")
+            if current != mtime:
+                try:
+                    self._projects = settings_module.load().projects
+                except WhenceError as exc:
+                    self.recorder.errors.add("projects.toml", exc)
+            self._projects_seen = (now, current)
+        found = self._projects.get(project)
+        return found if found is not None else Policy(True, self.settings.capture)
+
+    def _hasher(self) -> Hasher | None:
+        if self._hash_key is None:
+            self._hash_key = load_or_create_key(self.settings.hash_key)
+        return self._hash_key
+
+    # -- the store and the road to it -------------------------------------------------------------------------------
+
+    def store(self) -> "Store":
+        """Return the store, opened on first use.
+
+        Raises:
+            StoreUnreachable: it cannot be opened; the message says why and what to do.
+        """
+        with self._lock:
+            if self._store is None:
+                from whence.store.sqlite import SqliteStore
+
+                self._store = SqliteStore.open(self.settings.database, full_text=self.settings.full_text)
+            return self._store
+
+    def drainer(self) -> "Drainer":
+        """Return a drainer from this process's spool to its store."""
+        from whence.collect.documents import DocumentWriter
+        from whence.collect.drainer import Drainer, DrainSettings
+        from whence.diagnose.calibration import CalibrationFlags
+
+        store = self.store()
+        return Drainer(
+            DrainSettings(spool=self.settings.spool),
+            store,
+            (
+                DocumentWriter(self.settings.documents, store, generator()),
+                CalibrationFlags(store, self.settings.documents),
+            ),
+        )
+
+    def drain(
+        self, *, budget_s: float | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> "Drained":
+        """Move what is spooled into the store, this process's own records first."""
+        return self.drainer().drain(budget_s=budget_s, first=self.recorder.writer, progress=progress)
+
+    def ready_store(self) -> "Store":
+        """Return the store with everything spooled drained into it: what every question reads."""
+        self.drain()
+        return self.store()
+
+    def view(self, otel_trace_id: str) -> "TraceView":
+        """Return a trace as recorded so far: from the store, or from the spool alone where that fails."""
+        from whence.model.assembly import assemble
+
+        try:
+            return assemble(otel_trace_id, self.ready_store().trace_records(otel_trace_id))
+        except WhenceError:
+            return self.view_from_spool(otel_trace_id)
+
+    def content(self, sha256: str) -> str | None:
+        """Return a text by its hash, or None where it is unknown, erased, or the store cannot be reached."""
+        try:
+            return self.store().content(sha256)
+        except WhenceError:
+            return None
+
+    def spooled(self, otel_trace_id: str) -> "list[Record]":
+        """Return what lies in the spool of a trace and of the texts it refers to."""
+        from whence.collect.segments import spooled_records
+
+        return list(spooled_records(self.settings.spool, trace=otel_trace_id))
+
+    def view_from_spool(self, otel_trace_id: str) -> "TraceView":
+        """Return a trace as far as the spool knows it."""
+        from whence.model.assembly import assemble
+
+        return assemble(otel_trace_id, self.spooled(otel_trace_id))
+
+    # -- the end of a trace -----------------------------------------------------------------------------------------
+
+    def _trace_ended(self, otel_trace_id: str, wait: bool) -> dict[str, Any]:
+        from whence.runtime.finish import finish
+
+        return finish(self, otel_trace_id)
+
+    # -- fork and close ---------------------------------------------------------------------------------------------
+
+    def after_fork_in_child(self) -> None:
+        """Keep nothing open that belongs to the parent."""
+        self._lock = threading.RLock()
+        self._store = None  # dropped, not closed: the connection is the parent's
+        self.recorder.after_fork_in_child()
+
+    def close(self) -> None:
+        """Let go of everything; what was recorded stays."""
+        self.recorder.spool.close()
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+
+def generator() -> str:
+    """Return what made a document: `whence/<version>`."""
+    from whence.version import __version__
+
+    return f"whence/{__version__}"
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+_runtime: Runtime | None = None
+_building = threading.Lock()
+_broken_settings = ""
+
+
+def runtime() -> Runtime:
+    """Return this process's runtime, built from the environment on first use.
+
+    Raises:
+        BadInput: the settings say something that is not accepted.
+    """
+    global _runtime
+    if _runtime is None:
+        with _building:
+            if _runtime is None:
+                _runtime = Runtime(settings_module.load())
+    return _runtime
+
+
+def runtime_or_default() -> Runtime:
+    """As `runtime`, for recording: settings that cannot be read must not stop the host, so defaults serve instead."""
+    global _runtime, _broken_settings
+    try:
+        return runtime()
+    except WhenceError as exc:
+        _broken_settings = str(exc)
+        data = settings_module.data_directory()
+        with _building:
+            if _runtime is None:
+                _runtime = Runtime(Settings(data=data, documents=data))
+                _runtime.recorder.errors.add("settings", exc)
+        return _runtime
+
+
+def configure(settings: Settings, clock: Clock | None = None) -> Runtime:
+    """Replace this process's runtime. Traces that are being recorded go on with the old one."""
+    global _runtime
+    with _building:
+        old, _runtime = _runtime, Runtime(settings, clock)
+    if old is not None:
+        old.close()
+    return _runtime
+
+
+def peek() -> Runtime | None:
+    """Return the runtime if there is one already."""
+    return _runtime
+
+
+def _each(step: str) -> Callable[[], None]:
+    def run() -> None:
+        if _runtime is not None:
+            try:
+                if step == "before":
+                    _runtime.recorder.spool.before_fork()
+                elif step == "parent":
+                    _runtime.recorder.spool.after_fork_in_parent()
+                else:
+                    _runtime.after_fork_in_child()
+            except Exception as exc:  # noqa: BLE001 - a fork of the host's must not fail because of us
+                _runtime.recorder.errors.add(f"fork {step}", exc)
+
+    return run
+
+
+os.register_at_fork(before=_each("before"), after_in_parent=_each("parent"), after_in_child=_each("child"))
+

@@ -1,0 +1,166 @@
+"""Where things are and how they behave, from the environment and two small TOML files.
+
+Everything lives under one data directory: `WHENCE_DATA`, else the user data directory of the platform.
+
+    <data>/whence.toml       written by people (docs/guide/settings.md)
+    <data>/projects.toml     written by `whence projects enable|disable|capture`
+    <data>/spool/            what is not stored yet
+    <data>/whence.db         the store
+    <data>/keys/             the key of keyed hashes
+    <documents>/projects/    trace documents; `WHENCE_DOCUMENTS`, else <data>
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from whence.errors import BadInput
+from whence.record.recorder import Policy
+from whence.redact.capture import CaptureLevel
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What code passes around; `load` makes it from what users wrote."""
+
+    data: Path
+    documents: Path
+    enabled: bool = True
+    project: str | None = None  # for traces that name none
+    capture: CaptureLevel = CaptureLevel.REDACTED
+    drain: bool = True  # drain at a trace's end; off where a server drains the same spool
+    drain_budget_s: float = 0.1
+    full_text: bool = True
+    spool_max_bytes: int = 4 * 1024 * 1024 * 1024
+    projects: dict[str, Policy] = {}
+
+    @property
+    def spool(self) -> Path:
+        """The spool directory."""
+        return self.data / "spool"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data / "whence.db"
+
+    @property
+    def hash_key(self) -> Path:
+        """The key of keyed hashes."""
+        return self.data / "keys" / "hash.key"
+
+    def policy(self, project: str) -> Policy:
+        """Return how a project is recorded."""
+        found = self.projects.get(project)
+        return found if found is not None else Policy(True, self.capture)
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a user may write in whence.toml; every line is optional, the environment wins."""
+
+    enabled: bool | None = None
+    project: str | None = None
+    capture: CaptureLevel | None = None
+    documents: str | None = None
+    drain: bool | None = None
+    drain_budget_s: float | None = None
+    full_text: bool | None = None
+    spool_max_bytes: int | None = None
+    projects: dict[str, Policy] = {}
+
+
+def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the data directory."""
+    given = environment.get("WHENCE_DATA")
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs  # late: not the standard library, and not needed when WHENCE_DATA says it
+
+    return Path(platformdirs.user_data_dir("whence", appauthor=False))
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings in force.
+
+    Raises:
+        BadInput: a file or a variable says something that is not accepted; the message names it.
+    """
+    data = data_directory(environment)
+    config = _read(data / "whence.toml", Config)
+    projects = _read(data / "projects.toml", Config).projects
+    chosen: dict[str, Any] = {
+        name: value
+        for name in ("enabled", "project", "capture", "drain", "drain_budget_s", "full_text", "spool_max_bytes")
+        if (value := getattr(config, name)) is not None
+    }
+    for name in ("enabled", "drain", "full_text"):
+        word = environment.get(f"WHENCE_{name.upper()}")
+        if word is not None:
+            chosen[name] = _flag(f"WHENCE_{name.upper()}", word)
+    if environment.get("WHENCE_PROJECT"):
+        chosen["project"] = environment["WHENCE_PROJECT"]
+    if environment.get("WHENCE_CAPTURE"):
+        chosen["capture"] = _capture("WHENCE_CAPTURE", environment["WHENCE_CAPTURE"])
+    documents = environment.get("WHENCE_DOCUMENTS") or config.documents
+    return Settings(
+        data=data,
+        documents=Path(documents).expanduser().absolute() if documents else data,
+        projects={**config.projects, **projects},
+        **chosen,
+    )
+
+
+def _flag(name: str, word: str) -> bool:
+    lowered = word.strip().lower()
+    if lowered in _TRUE or lowered in _FALSE:
+        return lowered in _TRUE
+    raise BadInput(f"{name}={word!r}; accepted: {', '.join(_TRUE + _FALSE)}")
+
+
+def _capture(name: str, word: str) -> CaptureLevel:
+    try:
+        return CaptureLevel(word.strip().lower())
+    except ValueError:
+        raise BadInput(f"{name}={word!r}; accepted: {', '.join(level.value for level in CaptureLevel)}") from None
+
+
+def _read(path: Path, kind: type[Config]) -> Config:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind, strict=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return kind()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+        raise BadInput(f"{path}: {exc}; mend or remove the file") from exc
+
+
+def write_project(data: Path, project: str, policy: Policy | None) -> None:
+    """Set how a project is recorded from now on (None: as every other), in projects.toml."""
+    path = data / "projects.toml"
+    projects = dict(_read(path, Config).projects)
+    if policy is None:
+        projects.pop(project, None)
+    else:
+        projects[project] = policy
+    lines = ["# Written by `whence projects`; whence.toml is yours."]
+    for name, each in sorted(projects.items()):
+        lines += [
+            "",
+            f"[projects.{_toml_string(name)}]",
+            f"enabled = {str(each.enabled).lower()}",
+            f'capture = "{each.capture.value}"',
+        ]
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def _toml_string(text: str) -> str:
+    """Return a TOML basic string (a JSON string is one, once DEL is escaped too)."""
+    return re.sub("\x7f", "\\\\u007F", msgspec.json.encode(text).decode())

@@ -1,0 +1,218 @@
+"""What every store promises (memory, SQLite, and whatever comes later). One contract suite in `tests/contracts/`
+holds them all to this page.
+
+**Writing.** A store has one verb for it, `accept`. At most one process writes at a time: the holder of the drain lock.
+A batch is taken whole or not at all, with everything derived from it (traces, findings, roll-ups, full text) in the
+same transaction. A record that is already there, by (project, record id), is counted as a duplicate and changes
+nothing; the first one wins. A batch member that is no record is quarantined, with its reason, and the others go in.
+When `accept` returns, a kill of the process loses nothing of the batch.
+
+**Traces.** A trace is listed from its `trace.start` on (or from its first record, if the start was dropped), as
+`in_progress`, with what its start says and how many records, decisions and LLM calls there are so far; when its
+`trace.end` arrives, or anything arrives after that, its row is derived anew from its records in order of arrival
+(`whence.model.assembly`), so it does not matter how they were split into batches, nor whether the end came before the
+rest. A name (trc_…) belongs to the first trace that has it; another trace that claims it is listed as otel_<id>.
+
+**Reading.** Any number of readers at any time; a reader sees whole batches. Lists are newest first unless said
+otherwise, and paged by keyset: a cursor stays good while records arrive, and no record is shown twice or skipped.
+
+**Aggregates** read hourly roll-ups that `accept` keeps, never the records; `rebuild_rollups` makes the same numbers
+from the rows. A window is widened to whole hours (UTC), and says so in its result (`Totals.since_ns`, `until_ns`).
+
+**Nothing else changes anything.** Records and findings refuse UPDATE and DELETE. Contents can be erased by hash.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from whence.model.filters import Page, RecordFilter, TraceFilter
+from whence.model.finding import Finding
+from whence.model.record import Record
+from whence.model.trace import TraceSummary
+from whence.sink import Accepted
+
+
+class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding with where and when it was made."""
+
+    record_id: str
+    ts_ns: int
+    trace: str  # OpenTelemetry id; "" when it is about no single trace
+    project: str
+    finding: Finding
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that full-text search found, with the matching words between ‹ and ›."""
+
+    record: Record
+    trace_id: str
+    snippet: str
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over traces (R1.53). Averages are None over nothing; they count complete traces only."""
+
+    total_runs: int = 0
+    in_progress: int = 0
+    complete: int = 0
+    failed: int = 0
+    incomplete: int = 0
+    qg_passed: int = 0  # over every finished status (C1.16)
+    qg_failed: int = 0
+    scored: int = 0  # complete traces with a quality score: what avg_quality is over
+    avg_quality: float | None = None
+    avg_duration: float | None = None
+    avg_cost: float | None = None
+    decisions: int = 0
+    llm_calls: int = 0
+    total_tokens: int = 0
+    since_ns: int | None = None  # the window that was asked for, widened to whole hours; None: open
+    until_ns: int | None = None
+
+
+class PrinciplePattern(msgspec.Struct, frozen=True, kw_only=True):
+    """How a principle fares over complete traces (R1.49, C1.18)."""
+
+    principle_id: str
+    fail_count: int  # scored below 2
+    avg_score: float
+    total_runs: int
+
+
+class GroupTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of one group: `key` is the value of the dimension ("" where it was not given)."""
+
+    key: str
+    totals: Totals
+
+
+class RecordCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many records of a kind and name, in an hour."""
+
+    hour_ns: int
+    project: str
+    kind: str
+    name: str
+    records: int
+    min_level_high: int = 0  # of these, records of level high or critical
+
+
+EVERY_TRACE = TraceFilter()
+
+DIMENSIONS = ("intent", "domain", "report_type", "project", "status", "hour", "day")
+"""What `totals_by` groups by."""
+
+
+class Store(Protocol):
+    """Records, and what is derived from them. Synchronous; every method may be called from any thread."""
+
+    def accept(self, batch: Sequence[bytes]) -> Accepted:
+        """Take encoded records (see the module's page). Raises StoreUnreachable, StoreBusy; then nothing was taken."""
+        ...
+
+    def record(self, record_id: str) -> Record | None:
+        """Return the record with this id (32 hex digits, any project), or None."""
+        ...
+
+    def records(
+        self, where: RecordFilter, *, limit: int = 100, cursor: str | None = None, newest_first: bool = False
+    ) -> Page[Record]:
+        """Return matching records in order of arrival (or the reverse). Raises BadInput on a cursor not of ours.
+
+        Conditions compare like with like: numbers with numbers, texts with texts (case counts), true and false only
+        with = and !=. `!=` is "not =", so it holds where there is nothing; null equals what is missing. `~` is
+        "contains": the text there, or any text directly in the list or object there.
+        """
+        ...
+
+    def trace_records(self, trace: str) -> Iterator[Record]:
+        """Yield every record of a trace (OpenTelemetry id) in order of arrival, from one consistent view."""
+        ...
+
+    def trace(self, trace_id: str) -> TraceSummary | None:
+        """Return the row of a trace, by its trc_ name or its OpenTelemetry id (dashes allowed)."""
+        ...
+
+    def traces_like(self, prefix: str, *, limit: int = 5) -> tuple[str, ...]:
+        """Return the names of traces that contain this text, newest first: for short ids and for 'did you mean'."""
+        ...
+
+    def traces(self, where: TraceFilter, *, limit: int = 50, cursor: str | None = None) -> Page[TraceSummary]:
+        """Return matching traces, newest start first.
+
+        `project` matches project_name or project_id, or the `project` of the records of a trace that has neither.
+        """
+        ...
+
+    def count_traces(self, where: TraceFilter, *, at_most: int = 1000) -> int:
+        """Return how many traces match, counting no further than `at_most`."""
+        ...
+
+    def open_traces(self, writer: str) -> tuple[str, ...]:
+        """Return OpenTelemetry ids of the traces that this spool writer began and nobody has ended."""
+        ...
+
+    def content(self, sha256: str) -> str | None:
+        """Return the text with this hash (64 hex digits), or None if it is unknown or was erased."""
+        ...
+
+    def erase_content(self, sha256: str) -> bool:
+        """Remove a text for good; False if it was not there. Delivered again, it stays erased."""
+        ...
+
+    def findings(
+        self,
+        *,
+        trace: str | None = None,
+        code: str | None = None,
+        fingerprint: str | None = None,
+        since_ns: int | None = None,
+        limit: int = 100,
+    ) -> tuple[StoredFinding, ...]:
+        """Return matching findings, newest first."""
+        ...
+
+    def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:
+        """Return records whose name, message or kept text holds all the words, newest first.
+
+        Any text is a valid query; its last word may be the beginning of one, and case and accents do not count. The
+        words are looked for in the record itself, or in one text that it refers to.
+        """
+        ...
+
+    def totals(self, where: TraceFilter = EVERY_TRACE) -> Totals:
+        """Return sums over traces; only project, intent, domain, report_type and the window of the filter count."""
+        ...
+
+    def totals_by(self, dimension: str, where: TraceFilter = EVERY_TRACE) -> tuple[GroupTotals, ...]:
+        """Return totals per value of a dimension (DIMENSIONS), the most runs first; hour and day in order of time.
+
+        The project of a trace is its project_name, else its project_id, else the `project` of its records; an hour is
+        2026-01-31T17:00Z, a day 2026-01-31. Raises BadInput on any other dimension.
+        """
+        ...
+
+    def principle_patterns(
+        self, *, min_runs: int = 3, where: TraceFilter = EVERY_TRACE
+    ) -> tuple[PrinciplePattern, ...]:
+        """Return principles that failed in at least `min_runs` complete traces, the most failures first."""
+        ...
+
+    def record_counts(self, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[RecordCount, ...]:
+        """Return the hourly counts of records, oldest first."""
+        ...
+
+    def rebuild_rollups(self) -> None:
+        """Make every roll-up anew from records and traces. The numbers must not change."""
+        ...
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts per table, bytes on disk, schema version, and when the last record arrived (`last_ts_ns`)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and memory; a closed store raises StoreUnreachable."""
+        ...

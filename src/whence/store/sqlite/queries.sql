@@ -1,0 +1,741 @@
+-- Every statement that the SQLite store runs, each under a name and a sentence. `queries.py` reads this file.
+-- /*filters*/ stands for a conjunction of the fragments at the end of it; values are always bound.
+
+
+-- == writing ==
+
+-- insert_records --
+-- Take a batch: one JSON array of records. One statement, because SQLite then works a whole batch without Python's
+-- lock; and jsonb_each, because it does not write each member out as text to parse it again (1.7 times as fast).
+INSERT INTO records (
+    record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags, payload
+)
+SELECT
+    unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value -> 12
+FROM jsonb_each(:batch)
+WHERE value ->> 1 <> 'content'
+ON CONFLICT DO NOTHING
+
+-- insert_contents --
+-- Keep the texts of a batch, each once.
+INSERT INTO contents (sha256, ts_ns, text)
+SELECT unhex(value ->> 2), value ->> 3, value ->> '$[12].text'
+FROM jsonb_each(:batch)
+WHERE value ->> 1 = 'content'
+ON CONFLICT DO NOTHING
+
+-- count_contents --
+-- How many members of a batch are contents, and how many of these are fit to be kept.
+SELECT
+    count(*),
+    count(*) FILTER (WHERE length(unhex(value ->> 2)) = 32 AND json_type(value, '$[12].text') = 'text')
+FROM jsonb_each(:batch)
+WHERE value ->> 1 = 'content'
+
+-- last_n --
+-- The number of the record that arrived last.
+SELECT coalesce(max(n), 0) FROM records
+
+-- link_contents --
+-- Note which of the new records refer to which text.
+INSERT OR IGNORE INTO content_uses (sha256, n)
+SELECT unhex(j.atom), r.n
+FROM records r, json_tree(r.payload) j
+WHERE r.n > :before AND instr(r.payload, '"content_sha256"') AND j.key = 'content_sha256' AND length(unhex(j.atom)) = 32
+
+-- new_findings --
+-- The new records of kind finding.
+SELECT n, record_id, ts_ns, trace, project, CAST(payload AS BLOB) FROM records WHERE n > :before AND kind = 'finding'
+
+-- insert_finding --
+-- Project a finding into its table.
+INSERT INTO findings (n, record_id, ts_ns, trace, project, code, severity, fingerprint, finding)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- roll_up_records --
+-- Add the new records to their hours.
+INSERT INTO rollup_records (hour_ns, project, kind, name, records, high)
+SELECT ts_ns - ts_ns % 3600000000000, project, kind, name, count(*), sum(level >= 3)
+FROM records WHERE n > :before GROUP BY 1, 2, 3, 4
+ON CONFLICT DO UPDATE SET records = records + excluded.records, high = high + excluded.high
+
+-- roll_up_hours --
+-- Note between which numbers the records of an hour lie.
+INSERT INTO rollup_hours (hour_ns, first_n, last_n, records)
+SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records WHERE n > :before GROUP BY 1
+ON CONFLICT DO UPDATE SET
+    first_n = min(first_n, excluded.first_n),
+    last_n = max(last_n, excluded.last_n),
+    records = records + excluded.records
+
+-- touched_traces --
+-- The traces of the new records: what is new about each, and what its row says so far.
+SELECT
+    new.trace, new.records, new.decisions, new.llm_calls, new.ends, new.own,
+    t.status, t.records, t.decisions, t.llm_calls
+FROM (
+    SELECT
+        trace,
+        min(n) AS first_n,
+        count(*) AS records,
+        sum(kind = 'decision') AS decisions,
+        sum(CASE WHEN kind = 'span.end' THEN payload ->> '$.type' IS 'llm' ELSE 0 END) AS llm_calls,
+        max(kind = 'trace.end') AS ends,
+        max(kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')) AS own
+    FROM records
+    WHERE n > :before AND trace <> x''
+    GROUP BY trace
+) AS new
+LEFT JOIN traces t ON t.id = new.trace
+ORDER BY new.first_n
+
+-- trace_facts --
+-- What can be counted of a trace without reading payloads, and its first record, and the first that names a project.
+SELECT count(*), sum(kind = 'decision'), min(n), min(iif(project <> '', n, NULL)) FROM records WHERE trace = :trace
+
+-- summary_records --
+-- The records that the row of an ended trace depends on (whence.model.assembly).
+SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records
+WHERE
+    trace = :trace
+    AND (
+        n IN (:first, :named)
+        OR kind IN (
+            'trace.start', 'trace.end', 'trace.document', 'trace.flag', 'span.start', 'span.end', 'attempt', 'outputs'
+        )
+        OR (
+            kind IN ('evidence', 'prompts', 'decision')
+            AND coalesce(nullif(stage, ''), name) IN ('collection', 'synthesis', 'quality_gate')
+        )
+    )
+ORDER BY n
+
+-- opening_records --
+-- The first record of a trace, then those about the trace as a whole.
+SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records
+WHERE
+    trace = :trace
+    AND (n = :first OR kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag'))
+ORDER BY n
+
+-- name_taken --
+-- Whether another trace has this name already.
+SELECT 1 FROM traces WHERE trace_id = ? AND id <> ?
+
+-- upsert_trace --
+-- Put a row in the place of the one before.
+INSERT INTO traces (
+    id, trace_id, project_id, query, intent, domain, report_type, research_type, status, quality_gate_passed,
+    overall_quality_score, started_at, completed_at, duration_seconds, intake_duration, rubric_duration,
+    collection_duration, synthesis_duration, quality_gate_duration, evidence_collected, evidence_passed,
+    evidence_filtered, synthesis_model, synthesis_input_tokens, synthesis_output_tokens, synthesis_cost_usd,
+    principle_scores, gap_principles, strength_principles, iteration_count, quality_gate_failures, trace_file_path,
+    report_file_path, output_file_paths, flagged_for_review, review_notes, created_at, updated_at, project,
+    project_name, parent_trace_id, started_ns, error, reason, writer, stage_durations, decisions, records,
+    llm_calls, total_tokens, total_cost_usd, tracing_overhead_ms, dropped, document_error
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    trace_id = excluded.trace_id,
+    project_id = excluded.project_id,
+    query = excluded.query,
+    intent = excluded.intent,
+    domain = excluded.domain,
+    report_type = excluded.report_type,
+    research_type = excluded.research_type,
+    status = excluded.status,
+    quality_gate_passed = excluded.quality_gate_passed,
+    overall_quality_score = excluded.overall_quality_score,
+    started_at = excluded.started_at,
+    completed_at = excluded.completed_at,
+    duration_seconds = excluded.duration_seconds,
+    intake_duration = excluded.intake_duration,
+    rubric_duration = excluded.rubric_duration,
+    collection_duration = excluded.collection_duration,
+    synthesis_duration = excluded.synthesis_duration,
+    quality_gate_duration = excluded.quality_gate_duration,
+    evidence_collected = excluded.evidence_collected,
+    evidence_passed = excluded.evidence_passed,
+    evidence_filtered = excluded.evidence_filtered,
+    synthesis_model = excluded.synthesis_model,
+    synthesis_input_tokens = excluded.synthesis_input_tokens,
+    synthesis_output_tokens = excluded.synthesis_output_tokens,
+    synthesis_cost_usd = excluded.synthesis_cost_usd,
+    principle_scores = excluded.principle_scores,
+    gap_principles = excluded.gap_principles,
+    strength_principles = excluded.strength_principles,
+    iteration_count = excluded.iteration_count,
+    quality_gate_failures = excluded.quality_gate_failures,
+    trace_file_path = excluded.trace_file_path,
+    report_file_path = excluded.report_file_path,
+    output_file_paths = excluded.output_file_paths,
+    flagged_for_review = excluded.flagged_for_review,
+    review_notes = excluded.review_notes,
+    updated_at = excluded.updated_at,
+    project = excluded.project,
+    project_name = excluded.project_name,
+    parent_trace_id = excluded.parent_trace_id,
+    started_ns = excluded.started_ns,
+    error = excluded.error,
+    reason = excluded.reason,
+    writer = excluded.writer,
+    stage_durations = excluded.stage_durations,
+    decisions = excluded.decisions,
+    records = excluded.records,
+    llm_calls = excluded.llm_calls,
+    total_tokens = excluded.total_tokens,
+    total_cost_usd = excluded.total_cost_usd,
+    tracing_overhead_ms = excluded.tracing_overhead_ms,
+    dropped = excluded.dropped,
+    document_error = excluded.document_error
+
+-- count_up_trace --
+-- Count new records of an open trace.
+UPDATE traces
+SET records = records + ?, decisions = decisions + ?, llm_calls = llm_calls + ?, updated_at = ?
+WHERE id = ?
+
+-- measure_traces --
+-- Add traces to their roll-up (sign 1), or take them out of it before they change (sign -1).
+INSERT INTO rollup_traces
+SELECT
+    hour_ns, project, project_id, project_name, intent, domain, report_type, status,
+    :sign * count(*), :sign * sum(passed), :sign * sum(failed),
+    :sign * sum(quality_millionths), :sign * sum(quality_n),
+    :sign * sum(duration_ms), :sign * sum(duration_n),
+    :sign * sum(cost_millionths), :sign * sum(cost_n),
+    :sign * sum(decisions), :sign * sum(llm_calls), :sign * sum(tokens)
+FROM trace_measures
+WHERE id IN (SELECT unhex(value) FROM json_each(:ids))
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+ON CONFLICT DO UPDATE SET
+    runs = runs + excluded.runs,
+    passed = passed + excluded.passed,
+    failed = failed + excluded.failed,
+    quality_millionths = quality_millionths + excluded.quality_millionths,
+    quality_n = quality_n + excluded.quality_n,
+    duration_ms = duration_ms + excluded.duration_ms,
+    duration_n = duration_n + excluded.duration_n,
+    cost_millionths = cost_millionths + excluded.cost_millionths,
+    cost_n = cost_n + excluded.cost_n,
+    decisions = decisions + excluded.decisions,
+    llm_calls = llm_calls + excluded.llm_calls,
+    tokens = tokens + excluded.tokens
+
+-- measure_principles --
+-- The same for the principles of complete traces.
+INSERT INTO rollup_principles
+SELECT
+    hour_ns, project, project_id, project_name, intent, domain, report_type, principle_id,
+    :sign * count(*), :sign * sum(score < 2),
+    :sign * sum(CAST(min(max(score, -1e6), 1e6) * 1e6 + 0.5 AS INTEGER))
+FROM trace_measures JOIN trace_principles USING (id)
+WHERE id IN (SELECT unhex(value) FROM json_each(:ids)) AND status = 'complete'
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+ON CONFLICT DO UPDATE SET
+    runs = runs + excluded.runs,
+    fails = fails + excluded.fails,
+    score_millionths = score_millionths + excluded.score_millionths
+
+-- drop_principles --
+-- Forget the scores of traces whose rows change.
+DELETE FROM trace_principles WHERE id IN (SELECT unhex(value) FROM json_each(:ids))
+
+-- insert_principle --
+-- Note one score of a trace.
+INSERT INTO trace_principles (id, principle_id, score) VALUES (?, ?, ?)
+
+-- drop_empty_traces --
+-- A roll-up has no rows over nothing, so that rebuilding it gives the same table.
+DELETE FROM rollup_traces WHERE runs = 0
+
+-- drop_empty_principles --
+-- As above.
+DELETE FROM rollup_principles WHERE runs = 0
+
+-- rebuild_rollups --
+-- Make every roll-up anew.
+DELETE FROM rollup_records;
+DELETE FROM rollup_hours;
+DELETE FROM rollup_traces;
+DELETE FROM rollup_principles;
+INSERT INTO rollup_records
+SELECT ts_ns - ts_ns % 3600000000000, project, kind, name, count(*), sum(level >= 3) FROM records GROUP BY 1, 2, 3, 4;
+INSERT INTO rollup_hours
+SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records GROUP BY 1;
+INSERT INTO rollup_traces
+SELECT
+    hour_ns, project, project_id, project_name, intent, domain, report_type, status,
+    count(*), sum(passed), sum(failed), sum(quality_millionths), sum(quality_n), sum(duration_ms), sum(duration_n),
+    sum(cost_millionths), sum(cost_n), sum(decisions), sum(llm_calls), sum(tokens)
+FROM trace_measures GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
+INSERT INTO rollup_principles
+SELECT
+    hour_ns, project, project_id, project_name, intent, domain, report_type, principle_id,
+    count(*), sum(score < 2), sum(CAST(min(max(score, -1e6), 1e6) * 1e6 + 0.5 AS INTEGER))
+FROM trace_measures JOIN trace_principles USING (id) WHERE status = 'complete' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+
+-- full_text_place --
+-- How far the full-text index has come, and how far it could go.
+SELECT
+    indexed_n, (SELECT coalesce(max(n), 0) FROM records), indexed_c, (SELECT coalesce(max(c), 0) FROM contents)
+FROM full_text
+
+-- index_records --
+-- Put records into the full-text index.
+INSERT INTO records_fts (rowid, text) SELECT n, text FROM records_text WHERE n > :after AND n <= :until
+
+-- index_contents --
+-- Put contents into the full-text index.
+INSERT INTO contents_fts (rowid, text) SELECT c, text FROM contents_text WHERE c > :after AND c <= :until
+
+-- full_text_reached --
+-- Note how far the index has come.
+UPDATE full_text SET indexed_n = ?, indexed_c = ?
+
+-- quarantine --
+-- Keep the beginning of what is no record.
+INSERT INTO quarantine (ts_ns, reason, data) VALUES (?, ?, ?)
+
+-- shorten_quarantine --
+-- Keep the newest only: a broken client must not fill the disk.
+DELETE FROM quarantine WHERE q <= (SELECT max(q) FROM quarantine) - :most
+
+-- erased_place --
+-- Where a text that can be erased lies, and whether the full-text index has it.
+SELECT c, c <= (SELECT indexed_c FROM full_text) FROM contents WHERE sha256 = ? AND text IS NOT NULL
+
+-- unindex_content --
+-- Take a text out of the full-text index; it must still be there to be taken out.
+INSERT INTO contents_fts (contents_fts, rowid, text) SELECT 'delete', c, text FROM contents_text WHERE c = ?
+
+-- erase_content --
+-- Overwrite a text with nothing (secure_delete zeroes its place).
+UPDATE contents SET text = NULL WHERE c = ?
+
+
+-- == reading ==
+
+-- record --
+-- The record with an id, of any project.
+SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records WHERE record_id = ? LIMIT 1
+
+-- records --
+-- Matching records in order of arrival.
+SELECT n, record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records WHERE /*filters*/ ORDER BY n LIMIT ?
+
+-- records_newest_first --
+-- Matching records, the last to arrive first.
+SELECT n, record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records WHERE /*filters*/ ORDER BY n DESC LIMIT ?
+
+-- numbers_in_window --
+-- Between which numbers the records of some hours lie.
+SELECT min(first_n), max(last_n) FROM rollup_hours WHERE hour_ns >= ? AND hour_ns < ?
+
+-- trace_records --
+-- Every record of a trace, in order of arrival.
+SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records WHERE trace = ? ORDER BY n
+
+-- trace --
+-- The row of a trace, by its OpenTelemetry id.
+SELECT
+    id, trace_id, project_id, query, intent, domain, report_type, research_type, status, quality_gate_passed,
+    overall_quality_score, started_at, completed_at, duration_seconds, intake_duration, rubric_duration,
+    collection_duration, synthesis_duration, quality_gate_duration, evidence_collected, evidence_passed,
+    evidence_filtered, synthesis_model, synthesis_input_tokens, synthesis_output_tokens, synthesis_cost_usd,
+    principle_scores, gap_principles, strength_principles, iteration_count, quality_gate_failures, trace_file_path,
+    report_file_path, output_file_paths, flagged_for_review, review_notes, created_at, updated_at, project,
+    project_name, parent_trace_id, started_ns, error, reason, writer, stage_durations, decisions, records,
+    llm_calls, total_tokens, total_cost_usd, tracing_overhead_ms, dropped, document_error
+FROM traces WHERE id = ?
+
+-- trace_by_name --
+-- The row of a trace, by its trc_ name.
+SELECT
+    id, trace_id, project_id, query, intent, domain, report_type, research_type, status, quality_gate_passed,
+    overall_quality_score, started_at, completed_at, duration_seconds, intake_duration, rubric_duration,
+    collection_duration, synthesis_duration, quality_gate_duration, evidence_collected, evidence_passed,
+    evidence_filtered, synthesis_model, synthesis_input_tokens, synthesis_output_tokens, synthesis_cost_usd,
+    principle_scores, gap_principles, strength_principles, iteration_count, quality_gate_failures, trace_file_path,
+    report_file_path, output_file_paths, flagged_for_review, review_notes, created_at, updated_at, project,
+    project_name, parent_trace_id, started_ns, error, reason, writer, stage_durations, decisions, records,
+    llm_calls, total_tokens, total_cost_usd, tracing_overhead_ms, dropped, document_error
+FROM traces WHERE trace_id = ?
+
+-- traces --
+-- Matching traces, newest start first.
+SELECT
+    id, trace_id, project_id, query, intent, domain, report_type, research_type, status, quality_gate_passed,
+    overall_quality_score, started_at, completed_at, duration_seconds, intake_duration, rubric_duration,
+    collection_duration, synthesis_duration, quality_gate_duration, evidence_collected, evidence_passed,
+    evidence_filtered, synthesis_model, synthesis_input_tokens, synthesis_output_tokens, synthesis_cost_usd,
+    principle_scores, gap_principles, strength_principles, iteration_count, quality_gate_failures, trace_file_path,
+    report_file_path, output_file_paths, flagged_for_review, review_notes, created_at, updated_at, project,
+    project_name, parent_trace_id, started_ns, error, reason, writer, stage_durations, decisions, records,
+    llm_calls, total_tokens, total_cost_usd, tracing_overhead_ms, dropped, document_error
+FROM traces WHERE /*filters*/ ORDER BY started_ns DESC, id DESC LIMIT ?
+
+-- count_traces --
+-- How many traces match, counting no further than a limit.
+SELECT count(*) FROM (SELECT 1 FROM traces WHERE /*filters*/ LIMIT ?)
+
+-- traces_like --
+-- Names of traces that contain a text, in the name or in the OpenTelemetry id; newest first.
+SELECT trace_id FROM traces
+WHERE instr(trace_id, :text) > 0 OR instr(lower(hex(id)), :text) > 0
+ORDER BY started_ns DESC, id DESC LIMIT :limit
+
+-- open_traces --
+-- Traces that a writer began and nobody has ended, oldest first.
+SELECT id FROM traces WHERE writer = ? AND status = 'in_progress' ORDER BY started_ns, id
+
+-- content --
+-- A text by its hash.
+SELECT text FROM contents WHERE sha256 = ?
+
+-- findings --
+-- Matching findings, the last to arrive first.
+SELECT record_id, ts_ns, trace, project, CAST(finding AS BLOB) FROM findings WHERE /*filters*/ ORDER BY n DESC LIMIT ?
+
+-- search_records --
+-- Records whose own words match, the last to arrive first.
+SELECT f.rowid, snippet(records_fts, 0, '‹', '›', '…', 24), coalesce(t.trace_id, ''),
+    r.record_id, r.kind, r.name, r.ts_ns, r.trace, r.span, r.parent, r.stage, r.project, r.component, r.level, r.flags,
+    CAST(r.payload AS BLOB)
+FROM records_fts f JOIN records r ON r.n = f.rowid LEFT JOIN traces t ON t.id = r.trace
+WHERE records_fts MATCH :words AND f.rowid < :before
+ORDER BY f.rowid DESC LIMIT :limit
+
+-- search_contents --
+-- Records that refer to a text whose words match, the last to arrive first.
+SELECT u.n, snippet(contents_fts, 0, '‹', '›', '…', 24), coalesce(t.trace_id, ''),
+    r.record_id, r.kind, r.name, r.ts_ns, r.trace, r.span, r.parent, r.stage, r.project, r.component, r.level, r.flags,
+    CAST(r.payload AS BLOB)
+FROM contents_fts f
+JOIN contents c ON c.c = f.rowid
+JOIN content_uses u ON u.sha256 = c.sha256
+JOIN records r ON r.n = u.n
+LEFT JOIN traces t ON t.id = r.trace
+WHERE contents_fts MATCH :words AND u.n < :before
+ORDER BY u.n DESC LIMIT :limit
+
+-- totals --
+-- Sums over traces per value of a dimension, from the roll-up.
+SELECT
+    /*key*/ AS key,
+    sum(runs),
+    sum(iif(status = 'in_progress', runs, 0)),
+    sum(iif(status = 'complete', runs, 0)),
+    sum(iif(status = 'failed', runs, 0)),
+    sum(iif(status = 'incomplete', runs, 0)),
+    sum(iif(status <> 'in_progress', passed, 0)),
+    sum(iif(status <> 'in_progress', failed, 0)),
+    sum(iif(status = 'complete', quality_millionths, 0)), sum(iif(status = 'complete', quality_n, 0)),
+    sum(iif(status = 'complete', duration_ms, 0)), sum(iif(status = 'complete', duration_n, 0)),
+    sum(iif(status = 'complete', cost_millionths, 0)), sum(iif(status = 'complete', cost_n, 0)),
+    sum(decisions),
+    sum(llm_calls),
+    sum(tokens)
+FROM rollup_traces WHERE /*filters*/ GROUP BY key ORDER BY key
+
+-- principle_patterns --
+-- Principles that failed often, the most failures first.
+SELECT principle_id, sum(fails) AS fail_count, sum(score_millionths), sum(runs)
+FROM rollup_principles WHERE /*filters*/
+GROUP BY principle_id HAVING fail_count >= ? ORDER BY fail_count DESC, principle_id
+
+-- record_counts --
+-- The hourly counts of records.
+SELECT hour_ns, project, kind, name, records, high FROM rollup_records WHERE hour_ns >= ? AND hour_ns < ?
+ORDER BY hour_ns, project, kind, name
+
+-- stats --
+-- How much there is of everything.
+SELECT
+    (SELECT coalesce(sum(records), 0) FROM rollup_hours),
+    (SELECT count(*) FROM traces),
+    (SELECT count(*) FROM contents WHERE text IS NOT NULL),
+    (SELECT count(*) FROM findings),
+    (SELECT count(*) FROM quarantine),
+    (SELECT max(version) FROM schema_version),
+    (SELECT ts_ns FROM records ORDER BY n DESC LIMIT 1)
+
+
+-- == fragments of filters ==
+-- The + keeps SQLite from an index: one condition is chosen to be looked up, the others are checked.
+
+-- any --
+-- No condition.
+true
+
+-- record_trace --
+-- Looked up.
+trace = ?
+
+-- record_name --
+-- Looked up.
+name = ?
+
+-- record_component --
+-- Looked up.
+component = ?
+
+-- record_kind --
+-- Looked up.
+kind = ?
+
+-- record_high --
+-- Looked up: the index over level high and critical.
+level >= 3
+
+-- check_name --
+-- Checked.
++name = ?
+
+-- check_component --
+-- Checked.
++component = ?
+
+-- check_kinds --
+-- Checked.
++kind IN (SELECT value FROM json_each(?))
+
+-- check_stage --
+-- Checked.
+stage = ?
+
+-- check_record_project --
+-- Checked.
++project = ?
+
+-- check_level --
+-- Checked.
+level >= ?
+
+-- check_since --
+-- Checked.
+ts_ns >= ?
+
+-- check_until --
+-- Checked.
+ts_ns < ?
+
+-- numbers --
+-- The range of arrival that a window lies in.
+n BETWEEN ? AND ?
+
+-- after_n --
+-- Where the page before ended.
+n > ?
+
+-- before_n --
+-- Where the page before ended, newest first.
+n < ?
+
+-- text_equals --
+-- A text in the payload, and the same.
+(json_type(payload, ?) IS 'text' AND payload ->> ? IS ?)
+
+-- text_differs --
+-- Anything else.
+NOT (json_type(payload, ?) IS 'text' AND payload ->> ? IS ?)
+
+-- text_below --
+-- A text in the payload that sorts before.
+(json_type(payload, ?) IS 'text' AND payload ->> ? < ?)
+
+-- text_up_to --
+-- A text in the payload that does not sort after.
+(json_type(payload, ?) IS 'text' AND payload ->> ? <= ?)
+
+-- text_above --
+-- A text in the payload that sorts after.
+(json_type(payload, ?) IS 'text' AND payload ->> ? > ?)
+
+-- text_from --
+-- A text in the payload that does not sort before.
+(json_type(payload, ?) IS 'text' AND payload ->> ? >= ?)
+
+-- number_equals --
+-- A number in the payload, and the same.
+(coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? IS ?)
+
+-- number_differs --
+-- Anything else.
+NOT (coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? IS ?)
+
+-- number_below --
+-- A smaller number in the payload.
+(coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? < ?)
+
+-- number_up_to --
+-- A number in the payload that is not greater.
+(coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? <= ?)
+
+-- number_above --
+-- A greater number in the payload.
+(coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? > ?)
+
+-- number_from --
+-- A number in the payload that is not smaller.
+(coalesce(json_type(payload, ?), '') IN ('integer', 'real') AND payload ->> ? >= ?)
+
+-- type_equals --
+-- true, false or null in the payload; null is also what is missing.
+coalesce(json_type(payload, ?), 'null') = ?
+
+-- type_differs --
+-- Anything else.
+coalesce(json_type(payload, ?), 'null') <> ?
+
+-- contains --
+-- The text there, or any text directly in the list or object there, holds this one.
+EXISTS (SELECT 1 FROM json_each(payload, ?) WHERE type = 'text' AND instr(value, ?) > 0)
+
+-- finding_trace --
+-- About a trace.
+trace = ?
+
+-- finding_code --
+-- With a code.
+code = ?
+
+-- finding_fingerprint --
+-- The same thing again.
+fingerprint = ?
+
+-- trace_project --
+-- By name or id, else by the project of its records (C1.17).
+(
+    (? <> '' AND (project_name = ? OR project_id = ?))
+    OR (ifnull(project_name, '') = '' AND ifnull(project_id, '') = '' AND project = ?)
+)
+
+-- trace_intent --
+-- Given, and this.
+intent = ?
+
+-- trace_no_intent --
+-- Not given.
+ifnull(intent, '') = ?
+
+-- trace_domain --
+-- Given, and this.
+domain = ?
+
+-- trace_no_domain --
+-- Not given.
+ifnull(domain, '') = ?
+
+-- trace_report_type --
+-- Given, and this.
+report_type = ?
+
+-- trace_no_report_type --
+-- Not given.
+ifnull(report_type, '') = ?
+
+-- trace_research_type --
+-- Given, and this.
+research_type = ?
+
+-- trace_parent_trace_id --
+-- Children of a trace.
+parent_trace_id = ?
+
+-- trace_writer --
+-- Begun by a spool writer.
+writer = ?
+
+-- trace_status --
+-- Of one status.
+status = ?
+
+-- trace_statuses --
+-- Of any of these.
++status IN (SELECT value FROM json_each(?))
+
+-- trace_gate --
+-- By the gate's word.
+quality_gate_passed = ?
+
+-- trace_flagged --
+-- Marked for review (an index of its own).
+flagged_for_review = 1
+
+-- trace_unflagged --
+-- Not marked for review.
+flagged_for_review = 0
+
+-- trace_principle --
+-- Scored on a principle.
+EXISTS (SELECT 1 FROM trace_principles p WHERE p.id = traces.id AND p.principle_id = ?)
+
+-- trace_principle_below --
+-- Scored lower than this on a principle.
+EXISTS (SELECT 1 FROM trace_principles p WHERE p.id = traces.id AND p.principle_id = ? AND p.score < ?)
+
+-- trace_since --
+-- Started then or later.
+started_ns >= ?
+
+-- trace_until --
+-- Started before.
+started_ns < ?
+
+-- trace_after --
+-- Where the page before ended.
+(started_ns, id) < (?, ?)
+
+-- hour_since --
+-- From this hour on.
+hour_ns >= ?
+
+-- hour_until --
+-- Before this hour.
+hour_ns < ?
+
+-- key_none --
+-- All in one.
+''
+
+-- key_intent --
+-- By intent.
+intent
+
+-- key_domain --
+-- By domain.
+domain
+
+-- key_report_type --
+-- By type of report.
+report_type
+
+-- key_status --
+-- By status.
+status
+
+-- key_project --
+-- By project.
+coalesce(nullif(project_name, ''), nullif(project_id, ''), project)
+
+-- key_hour --
+-- By hour of the start.
+hour_ns
+
+-- key_day --
+-- By day of the start.
+hour_ns - hour_ns % 86400000000000

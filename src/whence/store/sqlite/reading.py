@@ -1,0 +1,214 @@
+"""Questions to the tables. Each function takes a connection and returns values of the model."""
+
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import apsw
+import msgspec
+
+from whence.errors import BadInput
+from whence.model.filters import Page, RecordFilter, TraceFilter
+from whence.model.finding import Finding
+from whence.model.record import Record
+from whence.model.trace import TraceSummary
+from whence.store import cursor as cursors
+from whence.store import derive
+from whence.store.interface import DIMENSIONS, GroupTotals, Hit, PrinciplePattern, RecordCount, StoredFinding, Totals
+from whence.store.sqlite import filters, rows
+from whence.store.sqlite.queries import filtered, sql
+
+_MAX_INT: Final = 2**63 - 1
+
+
+def record(connection: apsw.Connection, record_id: str) -> Record | None:
+    """Return the record with an id."""
+    wanted = derive.bare_id(record_id)
+    row = connection.execute(sql("record"), (bytes.fromhex(wanted),)).fetchone() if wanted else None
+    return rows.record_of(row) if row is not None else None
+
+
+def records(
+    connection: apsw.Connection, where: RecordFilter, *, limit: int, cursor: str | None, newest_first: bool
+) -> Page[Record]:
+    """Return matching records."""
+    derive.check_limit(limit)
+    of = "records, newest first" if newest_first else "records"
+    found = filters.of_records(where)
+    if cursor is not None:
+        found.add("before_n" if newest_first else "after_n", cursors.read(of, cursor)[0])
+    if where.since_ns is not None or where.until_ns is not None:
+        since, until = derive.window(where.since_ns, where.until_ns)
+        window = (since or 0, _MAX_INT if until is None else until)
+        first, last = connection.execute(sql("numbers_in_window"), window).get
+        if first is None:
+            return Page(())
+        found.add("numbers", first, last)
+    query = filtered("records_newest_first" if newest_first else "records", found.fragments)
+    got: list[Any] = connection.execute(query, (*found.values, limit + 1)).fetchall()
+    more = cursors.write(of, got[limit - 1][0]) if len(got) > limit else None
+    return Page(tuple(rows.record_of(row[1:]) for row in got[:limit]), more)
+
+
+def trace_records(connection: apsw.Connection, trace: str) -> Iterator[Record]:
+    """Yield the records of a trace."""
+    wanted = derive.bare_id(trace)
+    if wanted is not None:
+        for row in connection.execute(sql("trace_records"), (bytes.fromhex(wanted),)):
+            yield rows.record_of(row)
+
+
+def trace(connection: apsw.Connection, trace_id: str) -> TraceSummary | None:
+    """Return the row of a trace."""
+    otel = derive.bare_id(trace_id)
+    query = ("trace", bytes.fromhex(otel)) if otel is not None else ("trace_by_name", trace_id.strip())
+    row = connection.execute(sql(query[0]), (query[1],)).fetchone()
+    return rows.trace_of(row) if row is not None else None
+
+
+def traces(connection: apsw.Connection, where: TraceFilter, *, limit: int, cursor: str | None) -> Page[TraceSummary]:
+    """Return matching traces."""
+    derive.check_limit(limit)
+    found = filters.of_traces(where)
+    if cursor is not None:
+        at, then = cursors.read("traces", cursor)
+        found.add("trace_after", at, bytes.fromhex(derive.bare_id(then) or ""))
+    got = connection.execute(filtered("traces", found.fragments), (*found.values, limit + 1)).fetchall()
+    page = tuple(rows.trace_of(row) for row in got[:limit])
+    more = cursors.write("traces", page[-1].started_ns, page[-1].id) if len(got) > limit else None
+    return Page(page, more)
+
+
+def count_traces(connection: apsw.Connection, where: TraceFilter, *, at_most: int) -> int:
+    """Return how many traces match, up to a limit."""
+    found = filters.of_traces(where)
+    return int(connection.execute(filtered("count_traces", found.fragments), (*found.values, at_most)).get)
+
+
+def findings(
+    connection: apsw.Connection,
+    *,
+    trace: str | None,
+    code: str | None,
+    fingerprint: str | None,
+    since_ns: int | None,
+    limit: int,
+) -> tuple[StoredFinding, ...]:
+    """Return matching findings."""
+    derive.check_limit(limit)
+    found = filters.Where()
+    if trace is not None:
+        found.add("finding_trace", bytes.fromhex(derive.bare_id(trace) or ("00" if trace else "")))
+    found.add_given("finding_code", code)
+    found.add_given("finding_fingerprint", fingerprint)
+    found.add_given("check_since", since_ns)
+    got = connection.execute(filtered("findings", found.fragments), (*found.values, limit))
+    return tuple(
+        StoredFinding(
+            record_id=record_id.hex(),
+            ts_ns=ts_ns,
+            trace=trace_id.hex(),
+            project=project,
+            finding=msgspec.json.decode(finding, type=Finding),
+        )
+        for record_id, ts_ns, trace_id, project, finding in got
+    )
+
+
+def search(connection: apsw.Connection, text: str, *, limit: int, cursor: str | None) -> Page[Hit]:
+    """Return records that hold all the words, by themselves or in a text they refer to."""
+    derive.check_limit(limit)
+    before = cursors.read("search", cursor)[0] if cursor is not None else _MAX_INT
+    # FTS5's own tokenizer, so that what is looked for is cut in words exactly as what was indexed.
+    tokenizer = connection.fts5_tokenizer("unicode61", ["remove_diacritics", "2"])
+    utf8 = text.encode(errors="replace")
+    found = cast(list[tuple[str]], tokenizer(utf8, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False))
+    words = [word for (word,) in found]
+    if not words:
+        return Page(())
+    query = " ".join(f'"{word}"' for word in words) + " *"  # letters and digits only: nothing to escape
+    bound = {"words": query, "before": before, "limit": limit + 1}
+    hits: dict[int, Hit] = {}
+    for name in ("search_records", "search_contents"):
+        for n, snippet, trace_id, *columns in connection.execute(sql(name), bound):
+            hits.setdefault(n, Hit(record=rows.record_of(columns), trace_id=trace_id, snippet=snippet))
+    numbers = sorted(hits, reverse=True)
+    more = cursors.write("search", numbers[limit - 1]) if len(numbers) > limit else None
+    return Page(tuple(hits[n] for n in numbers[:limit]), more)
+
+
+def totals_by(connection: apsw.Connection, dimension: str, where: TraceFilter) -> tuple[GroupTotals, ...]:
+    """Return totals per value of a dimension."""
+    if dimension not in DIMENSIONS:
+        raise BadInput(f"cannot group by {dimension!r}; use one of {', '.join(DIMENSIONS)}")
+    named = {"hour": derive.hour_key, "day": derive.day_key}.get(dimension)
+    found = _totals(connection, f"key_{dimension}", where)
+    if named is not None:
+        return tuple(GroupTotals(key=named(key), totals=totals) for key, totals in found)
+    groups = [GroupTotals(key=key, totals=totals) for key, totals in found]
+    return tuple(sorted(groups, key=lambda group: -group.totals.total_runs))
+
+
+def totals(connection: apsw.Connection, where: TraceFilter) -> Totals:
+    """Return sums over traces."""
+    found = _totals(connection, "key_none", where)
+    since, until = derive.window(where.since_ns, where.until_ns)
+    return found[0][1] if found else Totals(since_ns=since, until_ns=until)
+
+
+def _totals(connection: apsw.Connection, key: str, where: TraceFilter) -> list[tuple[Any, Totals]]:
+    since, until = derive.window(where.since_ns, where.until_ns)
+    found = filters.of_rollups(where)
+    return [
+        (
+            row[0],
+            Totals(
+                total_runs=row[1],
+                in_progress=row[2],
+                complete=row[3],
+                failed=row[4],
+                incomplete=row[5],
+                qg_passed=row[6],
+                qg_failed=row[7],
+                scored=row[9],
+                avg_quality=row[8] / row[9] / 1e6 if row[9] else None,
+                avg_duration=row[10] / row[11] / 1e3 if row[11] else None,
+                avg_cost=row[12] / row[13] / 1e6 if row[13] else None,
+                decisions=row[14],
+                llm_calls=row[15],
+                total_tokens=row[16],
+                since_ns=since,
+                until_ns=until,
+            ),
+        )
+        for row in connection.execute(filtered("totals", found.fragments, key), tuple(found.values))
+    ]
+
+
+def principle_patterns(
+    connection: apsw.Connection, *, min_runs: int, where: TraceFilter
+) -> tuple[PrinciplePattern, ...]:
+    """Return principles that failed often."""
+    found = filters.of_rollups(where)
+    got = connection.execute(filtered("principle_patterns", found.fragments), (*found.values, min_runs))
+    return tuple(
+        PrinciplePattern(principle_id=pid, fail_count=fails, avg_score=score / runs / 1e6, total_runs=runs)
+        for pid, fails, score, runs in got
+    )
+
+
+def record_counts(
+    connection: apsw.Connection, *, since_ns: int | None, until_ns: int | None
+) -> tuple[RecordCount, ...]:
+    """Return the hourly counts."""
+    since, until = derive.window(since_ns, until_ns)
+    got = connection.execute(sql("record_counts"), (since or 0, _MAX_INT if until is None else until))
+    return tuple(
+        RecordCount(hour_ns=hour, project=project, kind=kind, name=name, records=count, min_level_high=high)
+        for hour, project, kind, name, count, high in got
+    )
+
+
+def stats(connection: apsw.Connection) -> dict[str, Any]:
+    """Return how much there is."""
+    names = ("records", "traces", "contents", "findings", "quarantine", "schema_version", "last_ts_ns")
+    return dict(zip(names, connection.execute(sql("stats")).get, strict=True))

@@ -1,0 +1,294 @@
+"""`SqliteStore`: one file that keeps the promises of `whence.store.interface`."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from whence.clock import SystemClock, iso_utc
+from whence.errors import StoreUnreachable
+from whence.model.filters import Page, RecordFilter, TraceFilter
+from whence.model.record import Record
+from whence.model.trace import TraceSummary
+from whence.sink import Accepted
+from whence.store import derive
+from whence.store.interface import EVERY_TRACE, GroupTotals, Hit, PrinciplePattern, RecordCount, StoredFinding, Totals
+from whence.store.sqlite import reading, schema, writing
+from whence.store.sqlite.connections import Connections, explained
+from whence.store.sqlite.queries import sql
+
+_PAGES_AT_ONCE = 1000
+
+
+class SqliteStore:
+    """Records in one SQLite file, in WAL mode. Made by `open`.
+
+    When `accept` returns, the batch survives the death of the process; a power cut may take the last moments of it
+    (synchronous=NORMAL), which the spool still holds until its own fsync'd cursor has passed them.
+    """
+
+    def __init__(self, connections: Connections, *, full_text: bool, now_ns: Callable[[], int]) -> None:
+        self._connections = connections
+        self._full_text = full_text
+        self._now_ns = now_ns
+
+    @classmethod
+    def open(
+        cls, path: Path, *, read_only: bool = False, full_text: bool = True, now_ns: Callable[[], int] | None = None
+    ) -> "SqliteStore":
+        """Open a store, making or upgrading the file if it is to be written.
+
+        Args:
+            path: the file; its folder is made if need be, for its owner only.
+            read_only: change nothing, in any way; works in a folder that cannot be written.
+            full_text: keep the full-text index. A store that went without catches up over the batches that follow.
+            now_ns: Unix time, for when rows were made and changed.
+
+        Raises:
+            StoreUnreachable: the path leads to nothing that can be used, and the message says why.
+            StoreTooNew: a newer whence wrote the file; nothing was changed.
+            StoreBusy: another process kept it locked.
+        """
+        path, now_ns = Path(path).absolute(), now_ns or SystemClock().now_ns
+        _check_place(path, read_only)
+        connections = _for_reading(path) if read_only else _for_writing(path, iso_utc(now_ns()))
+        return cls(connections, full_text=full_text, now_ns=now_ns)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._connections.path
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def accept(self, batch: Sequence[bytes]) -> Accepted:
+        if not batch:
+            return Accepted()
+        with self._connections.transaction() as connection:
+            return writing.take(connection, batch, now_ns=self._now_ns(), full_text=self._full_text)
+
+    def erase_content(self, sha256: str) -> bool:
+        key = _sha256(sha256)
+        if key is None:
+            return False
+        with self._connections.transaction() as connection:
+            erased = writing.erase(connection, key)
+        if erased:
+            self.checkpoint()  # the log still has the text as it was
+        return erased
+
+    def rebuild_rollups(self) -> None:
+        with self._connections.transaction() as connection:
+            connection.execute(sql("rebuild_rollups"))
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def record(self, record_id: str) -> Record | None:
+        with self._connections.reader() as connection:
+            return reading.record(connection, record_id)
+
+    def records(
+        self, where: RecordFilter, *, limit: int = 100, cursor: str | None = None, newest_first: bool = False
+    ) -> Page[Record]:
+        with self._connections.reader() as connection, _one_view(connection):
+            return reading.records(connection, where, limit=limit, cursor=cursor, newest_first=newest_first)
+
+    def trace_records(self, trace: str) -> Iterator[Record]:
+        with self._connections.reader() as connection:
+            yield from reading.trace_records(connection, trace)
+
+    def trace(self, trace_id: str) -> TraceSummary | None:
+        with self._connections.reader() as connection:
+            return reading.trace(connection, trace_id)
+
+    def traces_like(self, prefix: str, *, limit: int = 5) -> tuple[str, ...]:
+        derive.check_limit(limit)
+        with self._connections.reader() as connection:
+            found = connection.execute(sql("traces_like"), {"text": prefix, "limit": limit})
+            return tuple(name for (name,) in found)
+
+    def traces(self, where: TraceFilter, *, limit: int = 50, cursor: str | None = None) -> Page[TraceSummary]:
+        with self._connections.reader() as connection:
+            return reading.traces(connection, where, limit=limit, cursor=cursor)
+
+    def count_traces(self, where: TraceFilter, *, at_most: int = 1000) -> int:
+        with self._connections.reader() as connection:
+            return reading.count_traces(connection, where, at_most=at_most)
+
+    def open_traces(self, writer: str) -> tuple[str, ...]:
+        with self._connections.reader() as connection:
+            return tuple(trace.hex() for (trace,) in connection.execute(sql("open_traces"), (writer,)))
+
+    def content(self, sha256: str) -> str | None:
+        key = _sha256(sha256)
+        with self._connections.reader() as connection:
+            found = connection.execute(sql("content"), (key,)).fetchone()
+        return found[0] if found is not None else None
+
+    def findings(
+        self,
+        *,
+        trace: str | None = None,
+        code: str | None = None,
+        fingerprint: str | None = None,
+        since_ns: int | None = None,
+        limit: int = 100,
+    ) -> tuple[StoredFinding, ...]:
+        with self._connections.reader() as connection:
+            return reading.findings(
+                connection, trace=trace, code=code, fingerprint=fingerprint, since_ns=since_ns, limit=limit
+            )
+
+    def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:
+        with self._connections.reader() as connection, _one_view(connection):
+            return reading.search(connection, text, limit=limit, cursor=cursor)
+
+    def totals(self, where: TraceFilter = EVERY_TRACE) -> Totals:
+        with self._connections.reader() as connection:
+            return reading.totals(connection, where)
+
+    def totals_by(self, dimension: str, where: TraceFilter = EVERY_TRACE) -> tuple[GroupTotals, ...]:
+        with self._connections.reader() as connection:
+            return reading.totals_by(connection, dimension, where)
+
+    def principle_patterns(
+        self, *, min_runs: int = 3, where: TraceFilter = EVERY_TRACE
+    ) -> tuple[PrinciplePattern, ...]:
+        with self._connections.reader() as connection:
+            return reading.principle_patterns(connection, min_runs=min_runs, where=where)
+
+    def record_counts(self, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[RecordCount, ...]:
+        with self._connections.reader() as connection:
+            return reading.record_counts(connection, since_ns=since_ns, until_ns=until_ns)
+
+    def stats(self) -> dict[str, Any]:
+        with self._connections.reader() as connection:
+            found = reading.stats(connection)
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return {**found, "bytes": sum(file.stat().st_size for file in files if file.exists())}
+
+    # -- care of the file ----------------------------------------------------------------------------------------
+
+    def backup(self, path: Path, *, progress: Callable[[int, int], None] | None = None) -> None:
+        """Copy the store to a new file while it is in use.
+
+        Args:
+            path: a file that does not exist yet.
+            progress: called with (pages copied, pages in all).
+        """
+        _check_place(path, read_only=False)
+        if path.exists():
+            raise StoreUnreachable(f"{path} exists already; name a new file for the backup")
+        _make_private(path)
+        with self._connections.reader() as source, explained(path):
+            target = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            try:
+                with target.backup("main", source, "main") as copying:
+                    while not copying.done:
+                        copying.step(_PAGES_AT_ONCE)
+                        if progress is not None:
+                            progress(copying.page_count - copying.remaining, copying.page_count)
+            finally:
+                target.close()
+
+    def vacuum(self) -> None:
+        """Write the file anew, without the room that erased texts left."""
+        with self._connections.writer() as connection:
+            connection.execute("VACUUM")
+        self.checkpoint()
+
+    def integrity(self) -> list[str]:
+        """Return what SQLite finds wrong with the file; empty when it is sound."""
+        with self._connections.reader() as connection:
+            found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def checkpoint(self) -> bool:
+        """Move the log into the file and empty it; False if a reader still needs the log."""
+        with self._connections.writer() as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
+        return not busy
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+@contextmanager
+def _one_view(connection: apsw.Connection) -> Iterator[None]:
+    """Several questions to a connection see the same state."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def _sha256(text: str) -> bytes | None:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return key if len(key) == 32 else None
+
+
+def _check_place(path: Path, read_only: bool) -> None:
+    """Refuse what is plainly no place for a store, before SQLite says less about it."""
+    if path.is_dir():
+        raise StoreUnreachable(f"{path} is a folder; name a file in it")
+    if not path.exists():
+        if read_only:
+            raise StoreUnreachable(f"{path} does not exist; record something first, or name another file")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise StoreUnreachable(f"the folder {path.parent} cannot be made ({exc.strerror}); name another") from exc
+    if not read_only:
+        place = path if path.exists() else path.parent
+        if not os.access(place, os.W_OK) or not os.access(path.parent, os.W_OK):
+            raise StoreUnreachable(f"{place} cannot be written; mend its permissions, or open it read-only")
+    elif not os.access(path, os.R_OK):
+        raise StoreUnreachable(f"{path} cannot be read; mend its permissions")
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner only; SQLite gives the files beside it the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as exc:
+        raise StoreUnreachable(f"{path} cannot be made ({exc.strerror}); name another place") from exc
+
+
+def _for_writing(path: Path, now: str) -> Connections:
+    _make_private(path)
+    connections = Connections(path, read_only=False)
+    with connections.writer() as connection:
+        schema.version_of(connection, path)  # a stranger's or a newer file is left as it is
+        connection.pragma("journal_mode", "WAL")
+        schema.migrate(connection, path, now=now)
+    return connections
+
+
+def _for_reading(path: Path) -> Connections:
+    connections = Connections(path, read_only=True)
+    try:
+        with connections.reader() as connection:
+            have = schema.version_of(connection, path)
+    except StoreUnreachable as exc:
+        # WAL mode wants a file for its index even to read. Where none can be made, and no log is there, nobody is
+        # writing: the file can be read as it is.
+        log = path.with_name(path.name + "-wal")
+        if not isinstance(exc.__cause__, apsw.CantOpenError | apsw.ReadOnlyError) or (
+            log.exists() and log.stat().st_size
+        ):
+            raise
+        connections = Connections(path, read_only=True, immutable=True)
+        with connections.reader() as connection:
+            have = schema.version_of(connection, path)
+    if have != schema.newest():
+        raise StoreUnreachable(
+            f"{path} has schema {have}, this whence reads {schema.newest()}; open it for writing once to upgrade it"
+        )
+    return connections
