@@ -205,7 +205,13 @@ def _stream(records: int, chance: random.Random, words: list[str], run_records: 
             if stage == "synthesis":
                 call = f"{chance.getrandbits(64) | 1:016x}"
                 yield one(kinds.SPAN_START, {"type": "llm"}, "generate", stage, call)
-                used = {"model": "m-1", "input_tokens": 1200, "output_tokens": 300, "cost_usd": 0.01, "prompt": text(150)}
+                used = {
+                    "model": "m-1",
+                    "input_tokens": 1200,
+                    "output_tokens": 300,
+                    "cost_usd": 0.01,
+                    "prompt": text(150),
+                }
                 done = {"type": "llm", "duration_ns": SECOND_NS, "attributes": used}
                 yield one(kinds.SPAN_END, done, "generate", stage, call)
             outputs = {}

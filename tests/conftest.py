@@ -40,7 +40,11 @@ def run(data: Path) -> Run:
 
     def start(code: str, *, check: bool = True, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=timeout_s, check=False
+            [sys.executable, "-c", textwrap.dedent(code)],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -40,27 +40,35 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock. Safe in any thread; a forked child calls `reseed`."""
 
-    __slots__ = ("_bits", "_last_ms", "_tick", "monotonic_ns", "now_ns")
+    __slots__ = ("_bits", "_last_ms", "_ms_hex", "_tail", "_tick", "monotonic_ns", "now_ns")
 
     def __init__(self) -> None:
         self.now_ns = time.time_ns
         self.monotonic_ns = time.perf_counter_ns
         self._last_ms = 0
+        self._ms_hex = "%012x7" % 0
         self.reseed()
 
     def reseed(self) -> None:
         """Take new randomness from the system; two processes must never share a stream of ids."""
         self._bits = random.Random(os.urandom(32)).getrandbits
-        self._tick = count(self._bits(12)).__next__
+        self._tick = count().__next__
+        self._tail = self._new_tail()
+
+    def _new_tail(self) -> str:
+        return "%016x" % (self._bits(62) | 0x8000000000000000)
 
     def record_id(self, ts_ns: int) -> str:
-        # max(now, last): a wall clock that steps back must not make ids that sort before their predecessors.
+        # The counter tells the ids of one millisecond apart, the random tail tells processes apart; so the tail is
+        # drawn anew only when the counter wraps, which spares the hot path the formatting of it.
         ms = ts_ns // 1_000_000
-        if ms < self._last_ms:
-            ms = self._last_ms
-        else:
+        if ms > self._last_ms:  # a wall clock that steps back must not make ids that sort before their predecessors
+            self._ms_hex = "%012x7" % ms
             self._last_ms = ms
-        return "%012x7%03x%016x" % (ms, self._tick() & 0xFFF, self._bits(62) | 0x8000000000000000)
+        tick = self._tick() & 0xFFF
+        if not tick:
+            self._tail = self._new_tail()
+        return f"{self._ms_hex}{tick:03x}{self._tail}"
 
     def span_id(self) -> str:
         return "%016x" % (self._bits(64) | 1)

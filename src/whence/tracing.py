@@ -9,7 +9,6 @@ then `if trace: trace.record(…)`. Recording never raises and never waits.
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -23,7 +22,8 @@ from whence.record.trace import NoTrace, describe_error
 from whence.record.trace import Trace as RecordedTrace
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
+    from types import ModuleType, TracebackType
 
     from whence.model.trace import TraceView
     from whence.record.recorder import Recorder
@@ -59,22 +59,19 @@ class Trace(RecordedTrace):
         """
         stage = self._stages.get(stage_name)
         where = stage.where if stage is not None else self._named(stage_name).where
-        if type(data) is not dict:
-            data = as_object(data)
-        get = data.get
         extra = None
-        if len(data) > 5 or not _USUAL.issuperset(data):
+        try:  # the five usual fields and no other: the common case, and the quickest way to find out
+            what, why, confidence = data["what"], data["why"], data["confidence"]  # type: ignore[index]
+            alternatives, inputs = data["alternatives_considered"], data["inputs"]  # type: ignore[index]
+            usual = len(data) == 5  # type: ignore[arg-type]
+        except (KeyError, TypeError):
+            usual = False
+        if not usual:
+            data = as_object(data)
+            what, why, confidence = data.get("what"), data.get("why", ""), data.get("confidence", 1.0)
+            alternatives, inputs = data.get("alternatives_considered"), data.get("inputs")
             extra = {key: value for key, value in data.items() if key not in _USUAL}
-        self.decide(
-            where,
-            decision_type,
-            get("what"),
-            get("why", ""),
-            get("confidence", 1.0),
-            get("alternatives_considered"),
-            get("inputs"),
-            extra,
-        )
+        self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra)
 
     def start_stage(self, stage_name: str) -> None:
         """Mark the start of a stage, or of its next attempt; what it recorded before stays (C1.7)."""
@@ -350,7 +347,7 @@ def _recorder(project: str | None, enabled: bool) -> Recorder | None:
     return runtime.recorder
 
 
-class traced_research:  # noqa: N801 - the seed's name
+class traced_research:
     """A whole research run as one block, sync or async: complete on exit, failed on an exception, always finished (D1).
 
     After the block, `.result` holds what `finish` returned.
@@ -408,7 +405,7 @@ class traced_research:  # noqa: N801 - the seed's name
         return False
 
 
-R = TypeVar("R")
+T = TypeVar("T")
 
 
 class TraceQuery:
@@ -417,58 +414,65 @@ class TraceQuery:
     @staticmethod
     async def by_intent(intent: str, limit: int = 50) -> list[TraceResult]:
         """Return complete runs with this intent, newest first."""
-        return await _ask("by_intent", intent, limit)
+        return await _in_thread(_query().by_intent, intent, limit)
 
     @staticmethod
     async def low_scoring_principle(principle_id: str, threshold: float = 2, limit: int = 50) -> list[TraceResult]:
         """Return complete runs in which the principle scored below the threshold, newest first."""
-        return await _ask("low_scoring_principle", principle_id, threshold, limit)
+        return await _in_thread(_query().low_scoring_principle, principle_id, threshold, limit)
 
     @staticmethod
     async def quality_gate_failures(limit: int = 50) -> list[TraceResult]:
         """Return runs of any finished status that failed the gate (C1.16), newest first."""
-        return await _ask("quality_gate_failures", limit)
+        return await _in_thread(_query().quality_gate_failures, limit)
 
     @staticmethod
     async def by_domain(domain: str, limit: int = 50) -> list[TraceResult]:
         """Return complete runs of this domain, newest first."""
-        return await _ask("by_domain", domain, limit)
+        return await _in_thread(_query().by_domain, domain, limit)
 
     @staticmethod
     async def by_project(project_name: str, limit: int = 50) -> list[TraceResult]:
         """Return runs of this project, by its name or id (C1.17), newest first."""
-        return await _ask("by_project", project_name, limit)
+        return await _in_thread(_query().by_project, project_name, limit)
 
     @staticmethod
     async def principle_patterns(min_runs: int = 3) -> list[dict[str, Any]]:
         """Return {principle_id, fail_count, avg_score, total_runs} of principles that failed at least so often."""
-        return await _ask("principle_patterns", min_runs)
+        return await _in_thread(_query().principle_patterns, min_runs)
 
     @staticmethod
     async def compare(trace_id_a: str, trace_id_b: str) -> dict[str, Any]:
         """Return two runs side by side and the difference of their figures (R1.50)."""
-        return await _ask("compare", trace_id_a, trace_id_b)
+        return await _in_thread(_query().compare, trace_id_a, trace_id_b)
 
     @staticmethod
     async def full_trace(trace_id: str) -> dict[str, Any] | None:
         """Return the whole trace document, or None where it is missing or damaged (C1.20)."""
-        return await _ask("full_trace", trace_id)
+        return await _in_thread(_query().full_trace, trace_id)
 
     @staticmethod
     async def flagged_for_review(limit: int = 20) -> list[TraceResult]:
         """Return runs that were flagged for calibration review, newest first."""
-        return await _ask("flagged_for_review", limit)
+        return await _in_thread(_query().flagged_for_review, limit)
 
     @staticmethod
     async def summary() -> dict[str, Any]:
         """Return counts and averages over all runs."""
-        return await _ask("summary")
+        return await _in_thread(_query().summary)
 
 
-async def _ask(name: str, *args: Any) -> Any:
+async def _in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Return what the function returns, without blocking the event loop meanwhile."""
+    import asyncio  # late: a program without an event loop need not load it
+
+    return await asyncio.to_thread(function, *args)
+
+
+def _query() -> ModuleType:
     from whence import query
 
-    return await asyncio.to_thread(getattr(query, name), *args)
+    return query
 
 
 async def check_calibration_flags(trace: Trace) -> list[str]:
@@ -482,7 +486,7 @@ async def check_calibration_flags(trace: Trace) -> list[str]:
         row = store.trace(trace.otel_trace_id)
         return [] if row is None else [each.title for each in flags_of(row, store)]
 
-    return await asyncio.to_thread(ask) if trace else []
+    return await _in_thread(ask) if trace else []
 
 
 class TracingComponent(ABC):
@@ -510,7 +514,8 @@ def validate_trace_schema(component: TracingComponent) -> dict[str, Any]:
     """Return {valid, errors} for a component's name and schema (D1)."""
     errors: list[str] = []
     try:
-        name, schema = component.component_name, component.get_trace_schema()
+        name: object = component.component_name
+        schema: object = component.get_trace_schema()
     except Exception as exc:  # noqa: BLE001 - a component of the user's; its mistake is the answer
         return {"valid": False, "errors": [f"asking the component raised {type(exc).__name__}: {exc}"]}
     if not isinstance(name, str) or not name.strip():

@@ -12,14 +12,46 @@ from whence.tracing import TraceContext, TraceQuery
 
 BODY = "# Competitive landscape\n\nCobots grew 20 % [1].\n\n---\n\nSources\r\n[1] IFR 2025\n"
 
-COLUMNS = (
-    "id trace_id project_id query intent domain report_type research_type status quality_gate_passed "
-    "overall_quality_score started_at completed_at duration_seconds intake_duration rubric_duration "
-    "collection_duration synthesis_duration quality_gate_duration evidence_collected evidence_passed "
-    "evidence_filtered synthesis_model synthesis_input_tokens synthesis_output_tokens synthesis_cost_usd "
-    "principle_scores gap_principles strength_principles iteration_count quality_gate_failures trace_file_path "
-    "report_file_path output_file_paths flagged_for_review review_notes created_at updated_at"
-).split()
+COLUMNS = [
+    "id",
+    "trace_id",
+    "project_id",
+    "query",
+    "intent",
+    "domain",
+    "report_type",
+    "research_type",
+    "status",
+    "quality_gate_passed",
+    "overall_quality_score",
+    "started_at",
+    "completed_at",
+    "duration_seconds",
+    "intake_duration",
+    "rubric_duration",
+    "collection_duration",
+    "synthesis_duration",
+    "quality_gate_duration",
+    "evidence_collected",
+    "evidence_passed",
+    "evidence_filtered",
+    "synthesis_model",
+    "synthesis_input_tokens",
+    "synthesis_output_tokens",
+    "synthesis_cost_usd",
+    "principle_scores",
+    "gap_principles",
+    "strength_principles",
+    "iteration_count",
+    "quality_gate_failures",
+    "trace_file_path",
+    "report_file_path",
+    "output_file_paths",
+    "flagged_for_review",
+    "review_notes",
+    "created_at",
+    "updated_at",
+]
 
 
 async def research(report: Path) -> None:
@@ -48,7 +80,9 @@ async def research(report: Path) -> None:
                 "inputs": {"query_text": "..."},
             },
         )
-        trace.end_stage("intake", outputs={"research_brief": "…", "intent": "validating", "bias_flags": ["confirmation_bias"]})
+        trace.end_stage(
+            "intake", outputs={"research_brief": "…", "intent": "validating", "bias_flags": ["confirmation_bias"]}
+        )
         trace.start_stage("rubric")
         trace.record(
             "rubric",
@@ -58,18 +92,26 @@ async def research(report: Path) -> None:
         trace.end_stage("rubric", outputs={"total_principles": 21, "activated_count": 19, "deactivated_count": 2})
         # Record stage timing:
         trace.start_stage("collection")
-        trace.record("collection", "query_formulation", {"what": ["market share 2026", "cobot competition"], "confidence": 0.8})
+        trace.record(
+            "collection", "query_formulation", {"what": ["market share 2026", "cobot competition"], "confidence": 0.8}
+        )
         trace.record_evidence(
             "collection",
             {
                 "collected_count": 28,
                 "by_source": {"exa": 22, "reddit": 6},
                 "query_terms_used": ["market share 2026"],
-                "filtered_out": [{"url": "https://example.com/old", "reason": "published 2019", "scores": {"recency": 0.1}}],
-                "kept": [{"url": "https://ifr.example/r", "title": "IFR", "scores": {"relevance": 0.95, "composite": 0.93}}],
+                "filtered_out": [
+                    {"url": "https://example.com/old", "reason": "published 2019", "scores": {"recency": 0.1}}
+                ],
+                "kept": [
+                    {"url": "https://ifr.example/r", "title": "IFR", "scores": {"relevance": 0.95, "composite": 0.93}}
+                ],
             },
         )
-        trace.end_stage("collection", outputs={"evidence_passed": 18, "evidence_filtered": 10, "quality_threshold_used": 0.5})
+        trace.end_stage(
+            "collection", outputs={"evidence_passed": 18, "evidence_filtered": 10, "quality_threshold_used": 0.5}
+        )
         trace.start_stage("synthesis")
         trace.record("synthesis", "prompt_construction", {"what": "module synthesis prompt + rubric injection"})
         trace.record_prompts("synthesis", {"system_prompt": "You write reports. " * 100, "user_message": "Evidence: …"})
@@ -119,13 +161,23 @@ async def test_the_document_has_every_key_of_the_format(runtime: Runtime, report
     top = "schema_version trace_id project_id project_name run stages iterations outputs child_traces metadata"
     assert set(document) >= {*top.split(), "iteration_count", "quality_gate_failures"}
     assert document["schema_version"] == 1
-    run = "query intent domain report_type research_type started_at completed_at duration_seconds status tracing_enabled"
+    run = (
+        "query intent domain report_type research_type started_at completed_at duration_seconds status tracing_enabled"
+    )
     assert set(document["run"]) >= set(run.split())
     assert document["run"]["status"] == "complete"
     assert document["run"]["tracing_enabled"] is True
     assert list(document["stages"]) == ["intake", "rubric", "collection", "synthesis", "quality_gate"]
     for stage in document["stages"].values():
-        assert set(stage) >= {"started_at", "completed_at", "duration_seconds", "decisions", "outputs", "evidence", "prompts"}
+        assert set(stage) >= {
+            "started_at",
+            "completed_at",
+            "duration_seconds",
+            "decisions",
+            "outputs",
+            "evidence",
+            "prompts",
+        }
         assert stage["duration_seconds"] >= 0
     decision = document["stages"]["intake"]["decisions"][0]
     assert set(decision) >= {"decision", "what", "why", "confidence", "alternatives_considered", "inputs", "timestamp"}
@@ -214,4 +266,7 @@ async def test_start_without_a_block_is_finished_by_hand(runtime: Runtime) -> No
     assert (result["trace_id"], result["status"], result["supabase"]) == (trace.trace_id, "incomplete", "saved")
     assert Path(result["file_path"]).is_file()
     assert TraceContext.current() is None
-    assert await TraceContext.finish(TraceContext.start(enabled=False)) == {"saved": False, "reason": "tracing_disabled"}
+    assert await TraceContext.finish(TraceContext.start(enabled=False)) == {
+        "saved": False,
+        "reason": "tracing_disabled",
+    }

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from whence.query import find
 from whence.runtime.runtime import Runtime
 from whence.tracing import TraceContext
@@ -42,7 +44,7 @@ def test_both_attempts_are_kept_and_the_last_one_counts(runtime: Runtime) -> Non
     assert [d["what"] for d in synthesis["decisions"]] == ["prompt 1", "prompt 2"]
     assert [d["attempt"] for d in synthesis["decisions"]] == [1, 2]
     assert [a["attempt"] for a in synthesis["attempts"]] == [1, 2]
-    assert synthesis["duration_seconds"] == sum(a["duration_seconds"] for a in synthesis["attempts"])
+    assert synthesis["duration_seconds"] == pytest.approx(sum(a["duration_seconds"] for a in synthesis["attempts"]))
     assert [i["quality_gate_result"] for i in document["iterations"]] == ["FAIL", "PASS"]
     assert (document["iteration_count"], document["quality_gate_failures"]) == (2, 1)
 

@@ -6,9 +6,7 @@ from whence import query
 from whence.runtime.runtime import Runtime
 from whence.tracing import TraceContext, TraceQuery, check_calibration_flags
 
-FLAG = (
-    "Principle META-12 has scored below threshold {n} times in the last 7 days. Consider reviewing calibration."
-)
+FLAG = "Principle META-12 has scored below threshold {n} times in the last 7 days. Consider reviewing calibration."
 
 
 def scored_run(score: float = 1, *, passed: bool | None = None, intent: str = "validating") -> dict[str, object]:
@@ -16,7 +14,9 @@ def scored_run(score: float = 1, *, passed: bool | None = None, intent: str = "v
     trace = TraceContext.start(project_name="cobot", query="q", intent=intent, domain="robotics")
     trace.start_stage("quality_gate")
     outputs: dict[str, object] = {"principle_scores": [{"id": "META-12", "score": score}, {"id": "META-1", "score": 3}]}
-    trace.end_stage("quality_gate", outputs if passed is None else {**outputs, "passed": passed, "overall_score": score})
+    trace.end_stage(
+        "quality_gate", outputs if passed is None else {**outputs, "passed": passed, "overall_score": score}
+    )
     trace.mark_complete()
     return TraceContext.finish_sync(trace)
 

@@ -125,7 +125,7 @@ def test_only_one_drainer_works_at_a_time(quiet: Runtime) -> None:
 
 def test_damage_costs_its_frames_and_the_segment_is_kept_aside(quiet: Runtime, run: Run) -> None:
     run("import whence; whence.init(drain=False)\nwith whence.trace('p') as t:\n  [t.event('e') for _ in range(10)]")
-    path = next(quiet.settings.spool.glob("*.seg"))
+    path = next(p for p in quiet.settings.spool.glob("*.seg") if quiet.recorder.writer not in p.name)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
@@ -142,11 +142,9 @@ def test_rotation_keeps_every_record(data: Path, run: Run) -> None:
     out = run(
         """
         import whence, threading
-        from whence.runtime import runtime, settings
-        from whence.record.spool import SpoolSettings
+        from whence.runtime import runtime
         built = runtime.runtime()
-        spool = built.recorder.spool
-        spool.settings = SpoolSettings(directory=spool.settings.directory, segment_bytes=20_000)
+        built.recorder.spool._full_at = 20_000
         built.recorder.on_trace_end.clear()
         with whence.trace("p") as trace:
             def work():
@@ -163,7 +161,7 @@ def test_rotation_keeps_every_record(data: Path, run: Run) -> None:
     drained = Drainer(DrainSettings(spool=data / "spool"), store).drain()
 
     assert drained.stored == 2002
-    assert drained.segments_removed > 10
+    assert drained.segments_removed >= 3
     assert segments.segments(data / "spool") == []
 
 

@@ -19,11 +19,8 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeS
     made: list[Any] = []
 
     def make() -> Store:
-        store: Store
-        if request.param == "memory":
-            store = MemoryStore()
-        else:
-            store = SqliteStore.open(tmp_path / f"store-{len(made)}.db")
+        path = tmp_path / f"store-{len(made)}.db"
+        store: Store = MemoryStore() if request.param == "memory" else SqliteStore.open(path)
         made.append(store)
         return store
 

@@ -463,7 +463,9 @@ def test_pages_of_records_stay_good_while_records_arrive(store: Store, newest_fi
     assert seen == wanted
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "!!!!", "bm8", "WyJyZWNvcmRzIl0", "W10", "e30", "🦒", "WyJ0cmFjZXMiLDEsIiJd"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "!!!!", "bm8", "WyJyZWNvcmRzIl0", "W10", "e30", "🦒", "WyJ0cmFjZXMiLDEsIiJd"]
+)
 def test_a_cursor_that_is_not_ours_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(BadInput, match="cursor"):
         store.records(EVERY, cursor=cursor)
@@ -590,7 +592,9 @@ def test_search_finds_words_of_records_and_of_texts_they_refer_to(store: Store) 
     assert found("giraffe") == []
 
 
-@pytest.mark.parametrize("text", ['"', "a AND", "NEAR(", "x*y", "-a", "(", "a:b", "\x00", "'; --", "🦒", "^", "½ x", "{}"])
+@pytest.mark.parametrize(
+    "text", ['"', "a AND", "NEAR(", "x*y", "-a", "(", "a:b", "\x00", "'; --", "🦒", "^", "½ x", "{}"]
+)
 def test_any_text_is_a_valid_query(store: Store, text: str) -> None:
     store.accept([encoded(1, data={"message": "unlike"})])
 
@@ -705,7 +709,9 @@ def test_records_are_counted_by_hour_kind_and_name(store: Store) -> None:
     store.accept(some_records())
     store.accept([encoded(6, "decision", name="pick", level=3), *some_records()])
 
-    found = [(c.hour_ns - START_NS, c.project, c.kind, c.name, c.records, c.min_level_high) for c in store.record_counts()]
+    found = [
+        (c.hour_ns - START_NS, c.project, c.kind, c.name, c.records, c.min_level_high) for c in store.record_counts()
+    ]
 
     assert found == [
         (0, "acme", "decision", "decision", 1, 0),

@@ -19,10 +19,14 @@ from whence.store.interface import DIMENSIONS, EVERY_TRACE, Store
 from whence.store.memory import MemoryStore
 from whence.store.sqlite import SqliteStore
 
-QUIET = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+QUIET = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 small = st.integers(0, 40).map(lambda n: n / 4)
-loose = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), small, st.text(max_size=3), st.lists(st.text(max_size=2)))
+loose = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), small, st.text(max_size=3), st.lists(st.text(max_size=2))
+)
 principles = st.dictionaries(st.sampled_from(["A", "B", 'c"\\', "é"]), st.one_of(small, loose), max_size=3)
 outputs = st.one_of(
     loose,
@@ -67,7 +71,9 @@ def payloads(kind: str) -> st.SearchStrategy[Any]:
             optional={
                 "duration_ns": durations,
                 "outputs": outputs,
-                "attributes": st.fixed_dictionaries({}, optional={"input_tokens": st.integers(0, 99), "cost_usd": small}),
+                "attributes": st.fixed_dictionaries(
+                    {}, optional={"input_tokens": st.integers(0, 99), "cost_usd": small}
+                ),
             },
         ),
         "decision": st.fixed_dictionaries({}, optional={"what": loose, "confidence": loose, "attributes": outputs}),
@@ -76,7 +82,9 @@ def payloads(kind: str) -> st.SearchStrategy[Any]:
         "trace.document": st.fixed_dictionaries({}, optional={"path": st.one_of(st.just("/d"), loose)}),
     }
     data = st.fixed_dictionaries({"data": outputs})
-    return st.one_of(fields.get(kind, data), fields.get(kind, data), st.dictionaries(st.text(max_size=3), loose, max_size=2))
+    return st.one_of(
+        fields.get(kind, data), fields.get(kind, data), st.dictionaries(st.text(max_size=3), loose, max_size=2)
+    )
 
 
 KINDS = [
@@ -156,7 +164,12 @@ def traces_of(store: Store) -> list[Any]:
 
 def derived(store: Store) -> dict[str, Any]:
     """Return everything that a store derives."""
-    windows = [EVERY_TRACE, TraceFilter(since_ns=START_NS + HOUR_NS), TraceFilter(project="P"), TraceFilter(project="acme")]
+    windows = [
+        EVERY_TRACE,
+        TraceFilter(since_ns=START_NS + HOUR_NS),
+        TraceFilter(project="P"),
+        TraceFilter(project="acme"),
+    ]
     return {
         "traces": traces_of(store),
         "findings": store.findings(limit=1000),

@@ -157,10 +157,11 @@ def test_anything_can_be_recorded_and_is_flagged(runtime: Runtime, value: object
 @settings(max_examples=40, deadline=None)
 @given(name=st.text(max_size=300), value=st.recursive(st.none() | st.text() | st.floats() | st.integers(), st.lists))
 def test_no_name_and_no_value_raises(name: str, value: object) -> None:
-    trace = whence.current_trace() or TraceContext.start(project_name="p")
+    trace = TraceContext.start(project_name="p")
     trace.record(name, name, {"what": value})
     trace.start_stage(name)
     trace.end_stage(name, {"out": value})
+    trace.end()
 
     assert trace.telemetry_persisted
 
@@ -178,7 +179,9 @@ def test_large_texts_are_stored_once_and_given_back_whole(runtime: Runtime) -> N
 
 def test_secrets_and_personal_data_never_reach_the_disk(runtime: Runtime) -> None:
     with TraceContext.start(project_name="p", query="mail jane.roe@example.com") as trace:
-        trace.record("s", "d", {"what": "x", "inputs": {"api_key": "abc-123-def", "note": "IBAN DE89370400440532013000"}})
+        trace.record(
+            "s", "d", {"what": "x", "inputs": {"api_key": "abc-123-def", "note": "IBAN DE89370400440532013000"}}
+        )
         trace.record_prompts("s", {"user_message": "password=hunter2secret " + "words " * 400})
     runtime.store()
 

@@ -4,12 +4,13 @@ Only `rich.text.Text` made of `plain` text is shown, never markup, so stored tex
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -43,10 +44,15 @@ def console(stream: IO[str] | None = None) -> Console:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print to stdout."""
+    """Print to stdout; without the blanks at the ends of lines that fill a terminal's width, where there is none."""
     out = console()
-    for part in parts:
-        out.print(part)
+    with out.capture() as captured:
+        for part in parts:
+            out.print(part, crop=False)
+    shown = captured.get()
+    if not out.is_terminal:
+        shown = "".join(f"{line.rstrip()}\n" for line in shown.splitlines())
+    sys.stdout.write(shown)
 
 
 def note(message: str) -> None:
@@ -137,7 +143,11 @@ def indented(part: RenderableType, by: int = 2) -> Padding:
 
 def columns(*widths: dict[str, Any]) -> Table:
     """Return a table without lines; each column is the keyword arguments of `Table.add_column`."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False)
+    wide = any("ratio" in each for each in widths)
+    shown = any("header" in each for each in widths)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False, show_header=shown, expand=wide
+    )
     for each in widths:
         table.add_column(**each)
     return table
@@ -238,11 +248,17 @@ def bar(share: float, cells: int = 12, style: str = BAD) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (cells - full), QUIET))
 
 
-def commands(steps: Iterable[str]) -> Table:
-    """Return commands to go on with, one a line."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(style=QUIET)
-    grid.add_column(style=COMMAND, overflow="fold")
-    for step in steps:
-        grid.add_row("  $", Text(plain.line(step)))
-    return grid
+_TRACE_NAME = re.compile(r"\b(?:trc_\d{8}_\d{6}_|otel_)[0-9a-f]{8,32}\b")
+
+
+def shorter(words: str) -> str:
+    """Return text in which the names of runs are the short ones that every command accepts."""
+    return _TRACE_NAME.sub(lambda found: short_id(found[0]), words)
+
+
+def commands(steps: Iterable[str]) -> RenderableType:
+    """Return commands to go on with, one a line and unbroken, so that they can be copied."""
+    lines = [Text.assemble(("  $ ", QUIET), (shorter(plain.line(step)), COMMAND)) for step in steps]
+    for each in lines:
+        each.no_wrap, each.overflow = True, "ignore"
+    return Group(*lines)

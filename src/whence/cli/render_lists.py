@@ -20,6 +20,7 @@ from whence.cli.render import (
     columns,
     confidence,
     duration,
+    indented,
     joined,
     mark,
     moment,
@@ -31,7 +32,7 @@ from whence.clock import iso_utc
 from whence.model import record as kinds
 from whence.model.record import Record
 from whence.model.severity import Severity
-from whence.model.trace import TraceSummary
+from whence.model.trace import INCOMPLETE, TraceSummary
 from whence.store.interface import Hit
 
 
@@ -52,13 +53,31 @@ def traces(rows: Sequence[TraceSummary]) -> RenderableType:
         table.add_row(
             mark(row),
             Text(short_id(row.trace_id), COMMAND),
-            Text(moment(row.started_ns)[5:], QUIET),
+            Text(moment(row.started_ns)[5:16], QUIET),
             text(row.project_name or row.project_id or row.project),
             Text(score(row.overall_quality_score), quality_style(row)),
             Text(duration(row.duration_seconds)),
             joined(said, " "),
         )
     return table
+
+
+def flagged(rows: Sequence[TraceSummary]) -> RenderableType:
+    """Return runs that were flagged, each with what was noted."""
+    parts: list[RenderableType] = []
+    for row in rows:
+        head = [
+            mark(row),
+            Text(short_id(row.trace_id), COMMAND),
+            Text(moment(row.started_ns)[5:], QUIET),
+            text(row.project_name or row.project_id or row.project, NAME, 24),
+            Text(score(row.overall_quality_score), quality_style(row)),
+            text(row.query or "", QUIET, 100),
+        ]
+        parts.append(joined(head))
+        parts[-1].no_wrap, parts[-1].overflow = True, "ellipsis"  # type: ignore[union-attr]
+        parts += [indented(text(note, MAYBE), 3) for note in (row.review_notes or "no note").splitlines()]
+    return Group(*parts)
 
 
 def quality_style(row: TraceSummary) -> str:
@@ -83,8 +102,8 @@ def hit_data(hit: Hit) -> dict[str, Any]:
     return {"trace_id": hit.trace_id, "snippet": hit.snippet, "record": record_data(hit.record)}
 
 
-def decisions(records: Sequence[Record], names: Mapping[str, str]) -> RenderableType:
-    """Return decisions, two lines each: where, how sure and when; what and why. `names`: OpenTelemetry id -> trace_id."""
+def decisions(records: Sequence[Record]) -> RenderableType:
+    """Return decisions, three lines each: where, how sure, in which run and when; what; why."""
     parts: list[RenderableType] = []
     for record in records:
         said = payload(record)
@@ -93,11 +112,11 @@ def decisions(records: Sequence[Record], names: Mapping[str, str]) -> Renderable
         head.add_column(no_wrap=True)
         head.add_column(no_wrap=True, justify="right")
         where = Text.assemble((f"{plain.line(record.stage)}." if record.stage else "", QUIET), (plain.line(record.name), NAME))
-        when = joined([Text(short_id(names.get(record.trace, record.trace)), COMMAND), Text(moment(record.ts_ns)[5:], QUIET)])
+        when = joined([Text(short_id(record.trace), COMMAND), Text(moment(record.ts_ns)[5:], QUIET)])
         head.add_row(where, confidence(said.get("confidence")), when)
-        parts += [head, Text("  ") + text(said.get("what"), limit=160)]
+        parts += [head, indented(text(said.get("what"), limit=160))]
         if said.get("why"):
-            parts.append(Text("  ") + text(said["why"], QUIET, 160))
+            parts.append(indented(text(said["why"], QUIET, 160)))
     return Group(*parts)
 
 
@@ -113,7 +132,7 @@ def hits(found: Sequence[Hit]) -> RenderableType:
             Text(plain.line(record.kind), QUIET),
             Text(where, NAME),
         ]
-        parts += [joined(head), Text("  ") + _marked(hit.snippet)]
+        parts += [joined(head), indented(_marked(hit.snippet))]
     return Group(*parts)
 
 
@@ -151,7 +170,10 @@ def record_line(record: Record) -> Text:
     shown = Text.assemble(
         (iso_utc(record.ts_ns)[11:23], QUIET), " ", (record.trace[-8:] or "–" * 8, COMMAND), " ", (sign, style), " "
     )
-    return shown.append(where, NAME).append("  ").append(_gist(record), "" if style == BAD else QUIET)
+    gist = _gist(record)
+    shown.append(where, NAME).append(f"  {gist}" if gist else "", "" if style == BAD else QUIET)
+    shown.no_wrap = True
+    return shown
 
 
 def _gist(record: Record) -> str:
@@ -164,7 +186,7 @@ def _gist(record: Record) -> str:
         return plain.line(said.get("query") or "", 120)
     if record.kind == kinds.TRACE_END:
         took = said.get("duration_ns")
-        words = [plain.line(said.get("status")), duration(took / 1e9) if isinstance(took, int) else ""]
+        words = [plain.line(said.get("status", INCOMPLETE)), duration(took / 1e9) if isinstance(took, int) else ""]
         return "  ".join([*words, plain.line(said["error"], 100) if said.get("error") else ""]).strip()
     if record.kind in (kinds.SPAN_START, kinds.SPAN_END):
         took = said.get("duration_ns")

@@ -27,6 +27,7 @@ from whence.cli.render import (
     money,
     pairs,
     score,
+    shorter,
     state,
     text,
 )
@@ -239,7 +240,7 @@ class TraceDrawing:
         for each in self.findings:
             rows.append((each.finding.code, text(each.finding.title, MAYBE)))
             if each.finding.remediation:
-                rows.append(("", text(each.finding.remediation, QUIET)))
+                rows.append(("", text(shorter(each.finding.remediation), QUIET)))
         if not rows and self.row.review_notes:
             rows.append(("note", self._text(self.row.review_notes, MAYBE)))
         yield indented(pairs(rows))

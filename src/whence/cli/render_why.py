@@ -32,6 +32,9 @@ from whence.cli.render import (
 from whence.query.compare import Comparison, Pair
 from whence.query.why import Change, Claim, Why
 
+GUESS_CHARS = 220
+"""A hypothesis may quote two long decisions; `--json` has them whole."""
+
 _SIGNS = {"good": ("✓", GOOD), "bad": ("✗", BAD), "in_progress": ("…", COMMAND)}
 
 
@@ -46,10 +49,10 @@ def why(answer: Why) -> RenderableType:
         parts.append(indented(pairs([("first bad stage", text(answer.first_bad_stage, f"{NAME} {BAD}"))])))
     if answer.chain:
         parts.append(heading("What happened", "stated by the records"))
-        parts += [_fact(count, claim) for count, claim in enumerate(answer.chain, 1)]
+        parts.append(_claims(answer.chain, known=True))
     if answer.hypotheses:
-        parts.append(heading("What may be behind it", "hypotheses: found beside it, proven by nothing"))
-        parts += [_guess(claim) for claim in answer.hypotheses]
+        parts.append(heading("What may be behind it", "hypotheses, not facts"))
+        parts.append(_claims(answer.hypotheses, known=False))
     if answer.good_run is not None:
         parts += _against(answer)
     elif answer.outcome == "bad":
@@ -59,28 +62,26 @@ def why(answer: Why) -> RenderableType:
     return Group(*parts)
 
 
-def _fact(count: int, claim: Claim) -> RenderableType:
+def _claims(claims: Sequence[Claim], *, known: bool) -> Table:
+    """Return claims one below the other; neighbours that rest on the same record name it once."""
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(justify="right", width=4, style=f"{NAME} {BAD}")
+    grid.add_column(justify="right", width=4, style=f"{NAME} {BAD}" if known else MAYBE)
     grid.add_column(overflow="fold")
-    grid.add_row(str(count), text(claim.statement))
-    grid.add_row("", _rests_on(claim))
-    return grid
-
-
-def _guess(claim: Claim) -> RenderableType:
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(justify="right", width=4, style=MAYBE)
-    grid.add_column(overflow="fold")
-    grid.add_row("?", Text.assemble(("maybe: ", MAYBE), (plain.line(claim.statement), "italic")))
-    grid.add_row("", _rests_on(claim))
+    for count, claim in enumerate(claims, 1):
+        if known:
+            grid.add_row(str(count), text(claim.statement))
+        else:
+            grid.add_row("?", Text.assemble(("maybe: ", MAYBE), (plain.line(claim.statement, GUESS_CHARS), "italic")))
+        following = claims[count] if count < len(claims) else None
+        if following is None or (following.record_id, following.stage) != (claim.record_id, claim.stage):
+            grid.add_row("", _rests_on(claim))
     return grid
 
 
 def _rests_on(claim: Claim) -> Text:
     parts = [Text(plain.line(claim.stage), QUIET)] if claim.stage else []
     parts += [Text(f"record {claim.record_id}", QUIET)] if claim.record_id else []
-    return joined(parts, " · ") if parts else Text("the trace as a whole", QUIET)
+    return joined(parts, " · ") if parts else Text("the run as a whole", QUIET)
 
 
 def _against(answer: Why) -> list[RenderableType]:
@@ -88,13 +89,19 @@ def _against(answer: Why) -> list[RenderableType]:
     if not answer.changes:
         return [heading("Against the last good run", beside), indented(Text("nothing that was recorded differs", QUIET))]
     table = columns(
-        {"header": "what", "overflow": "fold", "max_width": 28},
+        {"header": "what", "overflow": "fold", "max_width": 24},
         {"header": "good run", "overflow": "fold", "ratio": 1},
         {"header": "this run", "overflow": "fold", "ratio": 1},
     )
     for change in answer.changes:
-        table.add_row(text(change.what), _value(change.before), _value(change.now, _weight(change)))
+        table.add_row(_place(change.what), _value(change.before), _value(change.now, _weight(change)))
     return [heading("Against the last good run", beside), indented(table)]
+
+
+def _place(what: str) -> Text:
+    """Return where a change is: the decision, and below it its stage."""
+    stage, _, decision = plain.line(what).rpartition(".")
+    return Text.assemble(decision.replace("_", " ") if not stage else decision, (f"\n{stage}" if stage else "", QUIET))
 
 
 def _weight(change: Change) -> str:
@@ -124,7 +131,7 @@ def comparison(found: Comparison) -> RenderableType:
             table.add_row(Text(name, QUIET), text(a[key]), text(b[key], "" if a[key] == b[key] else MAYBE))
     delta = diff["quality_delta"]
     style = "" if not delta else GOOD if delta > 0 else BAD
-    shown = Text("–", QUIET) if delta is None else Text(f"{delta:+.2f}", style)
+    shown = Text("–", QUIET) if delta is None else Text(f"{delta:+.2f}".replace("-", "−"), style)
     table.add_row(Text("quality", QUIET), score(a["quality_score"]), score(b["quality_score"]), shown)
     table.add_row(Text("gate", QUIET), gate(a["quality_gate_passed"]), gate(b["quality_gate_passed"]))
     for name, key, delta_key, words in (
@@ -152,7 +159,10 @@ def _gaps(diff: dict[str, Any]) -> Iterator[RenderableType]:
 
 def _decisions(found: Comparison) -> Iterator[RenderableType]:
     same = sum(pair.same for pair in found.decisions)
-    beside = f"{len(found.decisions)} places, {same} decided the same"
+    only = {"A": sum(pair.b is None for pair in found.decisions), "B": sum(pair.a is None for pair in found.decisions)}
+    words = [f"= {same} the same", f"≠ {len(found.decisions) - same - sum(only.values())} differ"]
+    words += [f"{sign} {only[of]} only in {of}" for sign, of in (("−", "A"), ("+", "B")) if only[of]]
+    beside = "   ".join(words)
     yield heading("Decisions", beside if found.decisions else "none in either")
     for run in _runs(found.decisions):
         if run[0].same:
@@ -181,13 +191,11 @@ def _pair(pair: Pair, *, first: bool) -> RenderableType:
     title = Text.assemble(sign, (f"{plain.line(pair.stage)}.", QUIET), (plain.line(pair.decision), NAME))
     if first:
         title.append("   ◀ first divergence", f"{NAME} {BAD}")
-    rows = [(name, _side(side)) for name, side in (("A", pair.a), ("B", pair.b))]
+    rows = [(name, _side(side)) for name, side in (("A", pair.a), ("B", pair.b)) if side is not None]
     return Group(title, Padding(pairs(rows), (0, 0, 0, 5)))
 
 
-def _side(side: dict[str, Any] | None) -> Text:
-    if side is None:
-        return Text("not made", QUIET)
+def _side(side: dict[str, Any]) -> Text:
     sure = side["confidence"]
     shown = text(side["what"], limit=160)
     return shown.append(f"  {sure:.2f}" if sure is not None else "", QUIET)

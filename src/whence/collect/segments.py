@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from whence.errors import BadFrame
 from whence.model.record import Record
 from whence.record.spool import LiveFile
 from whence.wire import frames, records
@@ -38,7 +39,7 @@ def segments(directory: Path) -> list[Segment]:
             except FileNotFoundError:
                 continue
             found.append(Segment(writer, int(number), Path(entry.path), status.st_size, status.st_mtime_ns))
-    first = {}
+    first: dict[str, int] = {}
     for each in sorted(found):
         first.setdefault(each.writer, _started_ns(each.path))
     return sorted(found, key=lambda each: (first[each.writer], each.writer, each.number))
@@ -55,7 +56,7 @@ def read_header(path: Path) -> frames.SegmentHeader | None:
         with path.open("rb") as file:
             frame = frames.unpack(file.read(4096), 0)
         return frames.header(frame) if frame is not None else None
-    except (OSError, frames.BadFrame):
+    except (OSError, BadFrame):
         return None
 
 
@@ -116,7 +117,7 @@ def spooled_records(directory: Path, *, writer: str | None = None, trace: str | 
             if isinstance(frame, frames.Frame) and frame.payload.startswith(b"[") and wanted in frame.payload:
                 try:
                     record = records.decode(frame.payload)
-                except frames.BadFrame:
+                except BadFrame:
                     continue
                 if trace is None or record.trace == trace:
                     yield record

@@ -155,6 +155,7 @@ class _Assembler:
     def attempt(self, record: Record) -> None:
         data = _object(record)
         self.view.iterations.append(data)
+        self.view.iteration_records.append((record.record_id, record.ts_ns))
         if passed_of(data) is False:
             self.view.quality_gate_failures += 1
 
@@ -255,7 +256,8 @@ def summarise(view: TraceView) -> TraceSummary:
     synthesis, collection = stages.get("synthesis"), stages.get("collection")
     out = synthesis.outputs if synthesis else {}
     prompts = synthesis.prompts if synthesis else {}
-    usage = out.get("token_usage") if isinstance(out.get("token_usage"), dict) else {}
+    used = out.get("token_usage")
+    usage: Mapping[str, Any] = used if isinstance(used, dict) else {}
     evidence = collection.evidence if collection else {}
     collected = collection.outputs if collection else {}
     calls = [call.attributes for call in view.llm_calls]

@@ -98,6 +98,7 @@ class TraceView:
     error: Any = None
     stages: dict[str, StageTrace] = field(default_factory=dict)
     iterations: list[dict[str, Any]] = field(default_factory=list)
+    iteration_records: list[tuple[str, int]] = field(default_factory=list)  # (record id, ts_ns) of each
     quality_gate_failures: int = 0
     outputs: dict[str, Any] = field(default_factory=dict)
     child_traces: list[dict[str, Any]] = field(default_factory=list)

@@ -10,13 +10,14 @@ from whence.model.filters import Page, RecordFilter, TraceFilter
 from whence.model.record import Record
 from whence.model.trace import COMPLETE, FAILED, INCOMPLETE, STATUSES, TraceResult, TraceSummary
 from whence.store.current import current
-from whence.store.interface import Hit, Store
+from whence.store.interface import EVERY_TRACE, Hit, Store
 
+EVERY_RECORD = RecordFilter()
 _FINISHED = (COMPLETE, FAILED, INCOMPLETE)
 
 
 def traces(
-    where: TraceFilter = TraceFilter(), *, limit: int = 50, cursor: str | None = None, store: Store | None = None
+    where: TraceFilter = EVERY_TRACE, *, limit: int = 50, cursor: str | None = None, store: Store | None = None
 ) -> Page[TraceSummary]:
     """Return matching traces, newest first."""
     for status in where.statuses:
@@ -118,14 +119,14 @@ def flagged_for_review(limit: int = 20, *, store: Store | None = None) -> list[T
 
 
 def principle_patterns(
-    min_runs: int = 3, *, where: TraceFilter = TraceFilter(), store: Store | None = None
+    min_runs: int = 3, *, where: TraceFilter = EVERY_TRACE, store: Store | None = None
 ) -> list[dict[str, Any]]:
     """Return {principle_id, fail_count, avg_score, total_runs} of principles that failed at least so often (C1.18)."""
     found = (store or current()).principle_patterns(min_runs=min_runs, where=where)
     return [msgspec.structs.asdict(each) for each in found]
 
 
-def summary(where: TraceFilter = TraceFilter(), *, store: Store | None = None) -> dict[str, Any]:
+def summary(where: TraceFilter = EVERY_TRACE, *, store: Store | None = None) -> dict[str, Any]:
     """Return counts and averages over all runs (R1.53); averages are over complete runs, None over none."""
     return msgspec.structs.asdict((store or current()).totals(where))
 
@@ -146,7 +147,7 @@ def records(
 
 
 def decisions(
-    where: RecordFilter = RecordFilter(), *, limit: int = 100, cursor: str | None = None, store: Store | None = None
+    where: RecordFilter = EVERY_RECORD, *, limit: int = 100, cursor: str | None = None, store: Store | None = None
 ) -> Page[Record]:
     """Return matching decisions, newest first."""
     only = msgspec.structs.replace(where, kinds=(kinds.DECISION,))

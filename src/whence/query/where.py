@@ -7,10 +7,24 @@ import msgspec
 from whence.errors import BadInput
 from whence.model.filters import Condition
 
-ROOTS = ("what", "why", "confidence", "alternatives", "inputs", "attributes", "outputs", "data", "message", "error", "given")
+ROOTS = (
+    "what",
+    "why",
+    "confidence",
+    "alternatives",
+    "inputs",
+    "attributes",
+    "outputs",
+    "data",
+    "message",
+    "error",
+    "given",
+)
 """The keys of payloads that may be asked for; below them any path of plain keys."""
 
-_CONDITION = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7})\s*(!=|<=|>=|=|<|>|~)\s*(.{0,400})", re.ASCII)
+_CONDITION = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7})\s*(!=|<=|>=|=|<|>|~)\s*(.{0,400})", re.ASCII
+)
 
 
 def parse_condition(text: str) -> Condition:
@@ -23,8 +37,10 @@ def parse_condition(text: str) -> Condition:
     """
     found = _CONDITION.fullmatch(text.strip())
     if found is None:
-        raise BadInput(f"condition {text!r} is not understood; write PATH OP VALUE, such as inputs.intent=validating, "
-                       "with OP one of = != < <= > >= ~ (contains)")
+        raise BadInput(
+            f"condition {text!r} is not understood; write PATH OP VALUE, such as inputs.intent=validating, "
+            "with OP one of = != < <= > >= ~ (contains)"
+        )
     path = tuple(found[1].split("."))
     if path[0] not in ROOTS:
         raise BadInput(f"condition {text!r} asks for {path[0]!r}; accepted: {', '.join(ROOTS)}")

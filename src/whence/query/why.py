@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from whence.model.filters import TraceFilter
+from whence.model.quality import number
 from whence.model.trace import (
     COMPLETE,
     FAILED,
@@ -84,7 +85,9 @@ def why(trace_id: str, *, store: Store | None = None) -> Why:
     hypotheses: tuple[Claim, ...] = ()
     if outcome == "bad":
         limit_ns = chain[0].ts_ns if chain else trace.last_ns
-        hypotheses = tuple(_hypotheses(trace, limit_ns, chain, changes))[:MOST_HYPOTHESES]
+        # Another question is answered otherwise anyway: only a run of the same question tells causes.
+        comparable = changes if good is not None and good.query == row.query else ()
+        hypotheses = tuple(_hypotheses(trace, limit_ns, chain, comparable))[:MOST_HYPOTHESES]
     return Why(
         trace_id=row.trace_id,
         outcome=outcome,
@@ -106,12 +109,11 @@ def outcome_of(row: TraceSummary) -> Literal["good", "bad", "in_progress"]:
 
 
 def last_good(row: TraceSummary, store: Store) -> TraceSummary | None:
-    """Return the newest earlier good run of the same kind: same project and report type, the same intent if there is one."""
-    where = TraceFilter(
-        project=row.project, report_type=row.report_type, statuses=(COMPLETE,), until_ns=row.started_ns
-    )
+    """Return the nearest earlier good run: of the same project and report type, best of the same question, else intent."""
+    where = TraceFilter(project=row.project, report_type=row.report_type, statuses=(COMPLETE,), until_ns=row.started_ns)
     earlier = [each for each in store.traces(where, limit=GOOD_RUNS_LOOKED_AT).items if outcome_of(each) == "good"]
-    return next((each for each in earlier if each.intent == row.intent), next(iter(earlier), None))
+    # max keeps the first, that is the newest, of those that are equally near
+    return max(earlier, key=lambda each: (each.query == row.query, each.intent == row.intent), default=None)
 
 
 # -- what the records state -------------------------------------------------------------------------------------------
@@ -123,8 +125,11 @@ def _confirmed(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
         yield from _unfinished(stage, trace)
     for call in trace.llm_calls:
         if call.error:
-            yield _fact(f"LLM call {call.name} failed: {_short(call.error)}", call.stage, call.record_id, "llm", call.ts_ns)
+            yield _fact(
+                f"LLM call {call.name} failed: {_short(call.error)}", call.stage, call.record_id, "llm", call.ts_ns
+            )
     yield from _gate(trace, row)
+    yield from _worse_retries(trace, row)
     if row.dropped:
         yield _fact(
             f"{row.dropped} records of this run were dropped while recording (see `whence doctor`)",
@@ -211,6 +216,26 @@ def _gate(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
         yield _fact(f"principle {principle}{name}{found}{said}", "quality_gate", record_id, "principle", at + 1)
 
 
+def _worse_retries(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
+    """A retry that scored lower than the attempt before it: the remedy did harm, and the record says what it was."""
+    if outcome_of(row) != "bad":
+        return
+    scores = [number(each.get("overall_score")) for each in trace.iterations]
+    for n in range(1, len(scores)):
+        before, after = scores[n - 1], scores[n]
+        if before is not None and after is not None and after < before:
+            changed = trace.iterations[n].get("changes_from_previous")
+            remedy = f"; it had changed: {_short(changed)}" if changed else ""
+            record_id, at = trace.iteration_records[n]
+            yield _fact(
+                f"attempt {n + 1} scored {after:g} after {before:g}, the retry made it worse{remedy}",
+                "quality_gate",
+                record_id,
+                "worse_retry",
+                at,
+            )
+
+
 # -- what goes together with it -----------------------------------------------------------------------------------------
 
 
@@ -219,10 +244,14 @@ def _hypotheses(
 ) -> Iterator[Claim]:
     """Claims that would explain the chain, the likeliest first: idle retries, thin evidence, changes, unsure decisions."""
     yield from _idle_retries(trace)
+    if any(claim.rule == "worse_retry" for claim in chain):
+        yield from _retry_choices(trace)
     yield from _thin_evidence(trace)
     named = {claim.record_id for claim in chain}
     for change in changes:
-        if change.record_id and change.record_id not in named and _is_decision(change):
+        # The gate's own verdicts are what is to be explained, not what explains it.
+        of_the_gate = change.what.startswith("quality_gate.")
+        if change.record_id and change.record_id not in named and _is_decision(change) and not of_the_gate:
             yield _guess(
                 f"{change.what} was {_short(change.before)} in the last good run and is {_short(change.now)} here",
                 "",
@@ -271,6 +300,26 @@ def _idle_retries(trace: TraceView) -> Iterator[Claim]:
                 )
 
 
+def _retry_choices(trace: TraceView) -> Iterator[Claim]:
+    """Where a retry did harm, what it decided otherwise than the attempt before it is suspect."""
+    for stage in trace.stages.values():
+        if stage.name == "quality_gate":
+            continue
+        previous: dict[str, Decision] = {}
+        for made in stage.decisions:
+            before = previous.get(made.decision)
+            if before is not None and made.attempt > before.attempt and made.what != before.what:
+                yield _guess(
+                    f"{stage.name}.{made.decision} chose {_short(made.what)} in attempt {made.attempt}, "
+                    f"{_short(before.what)} in the attempt before",
+                    stage.name,
+                    made.record_id,
+                    "retry_changed",
+                    made.ts_ns,
+                )
+            previous[made.decision] = made
+
+
 def _thin_evidence(trace: TraceView) -> Iterator[Claim]:
     stage = trace.stages.get("collection")
     if stage is None:
@@ -281,7 +330,10 @@ def _thin_evidence(trace: TraceView) -> Iterator[Claim]:
         yield _guess("collection passed no evidence on", "collection", record_id, "thin_evidence")
     elif isinstance(collected, int) and isinstance(passed, int) and passed * 4 < collected:
         yield _guess(
-            f"collection passed only {passed} of {collected} pieces of evidence on", "collection", record_id, "thin_evidence"
+            f"collection passed only {passed} of {collected} pieces of evidence on",
+            "collection",
+            record_id,
+            "thin_evidence",
         )
 
 
@@ -298,7 +350,13 @@ def _changes(trace: TraceView, row: TraceSummary, good: TraceView, good_row: Tra
             now=pair.b["what"] if pair.b else None,
             record_id=pair.b["record_id"] if pair.b else "",
         )
-    for field in ("synthesis_model", "evidence_collected", "evidence_passed", "overall_quality_score", "iteration_count"):
+    for field in (
+        "synthesis_model",
+        "evidence_collected",
+        "evidence_passed",
+        "overall_quality_score",
+        "iteration_count",
+    ):
         before, now = getattr(good_row, field), getattr(row, field)
         if before != now and (before is not None or now is not None):
             yield Change(what=field, before=before, now=now)

@@ -26,7 +26,7 @@ class Scope:
         self.trace = trace
         self.stage = stage
         self.outer = outer
-        self.span = stage.span if stage is not None else trace.span
+        self.span: str = stage.span if stage is not None else trace.span
         self.otel_before: Any = None
         self.left = False
 

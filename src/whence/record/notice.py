@@ -1,9 +1,7 @@
 """Words to the host's log: at most one a minute, never a Python warning (which the host may have made an error)."""
 
-import logging
 import time
 
-_log = logging.getLogger("whence")
 EVERY_S = 60.0
 _last = -EVERY_S
 
@@ -14,4 +12,6 @@ def notice(message: str) -> None:
     now = time.monotonic()
     if now - _last >= EVERY_S:
         _last = now
-        _log.warning("%s", message)
+        import logging  # late: most programs never have anything to be told
+
+        logging.getLogger("whence").warning("%s", message)

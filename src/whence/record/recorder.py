@@ -24,7 +24,7 @@ from whence.redact.value import Flag, Limits, clean
 
 VITAL, STRUCTURE, TEXT = 0, 1, 2
 
-PRIORITY = {
+_PRIORITY = {
     kinds.TRACE_START: VITAL,
     kinds.TRACE_END: VITAL,
     kinds.DECISION: VITAL,
@@ -39,6 +39,8 @@ PRIORITY = {
     kinds.PROMPTS: TEXT,
     kinds.CONTENT: TEXT,
 }
+_KINDS = {kind: (f'","{kind}",'.encode(), priority) for kind, priority in _PRIORITY.items()}
+"""How each kind's envelope goes on after the id, and its class."""
 
 NAME_CHARS = 200
 CONTENT_CHARS = 1024
@@ -48,7 +50,7 @@ PLAIN_BYTES = 2048
 PREVIEW_CHARS = 80
 RECORD_BYTES = 1024 * 1024
 KNOWN_TEXTS = 1024
-KNOWN_HEADS = 4096
+KNOWN_LABELS = 4096
 KNOWN_TRACES = 4096
 
 _encode = msgspec.json.Encoder().encode
@@ -100,7 +102,7 @@ class Recorder:
         self.errors = InternalErrors()
         self.on_trace_end: list[Callable[[str, bool], dict[str, Any]]] = []
         """Called with (OpenTelemetry id, wait) when a trace has ended; registered from above (drain, document)."""
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._labels: dict[str, tuple[str, bytes]] = {}
         self._known_texts: dict[str, None] = {}
         self._bound: dict[str, None] = {}
 
@@ -123,8 +125,7 @@ class Recorder:
         where: bytes,
         payload: object,
         ts_ns: int,
-        *,
-        level: CaptureLevel = CaptureLevel.REDACTED,
+        level: CaptureLevel = _REDACTED,
         flags: int = 0,
     ) -> str | None:
         """Record one thing; returns its id, or None if it was dropped (and counted).
@@ -146,24 +147,28 @@ class Recorder:
         except Exception:  # noqa: BLE001 - whatever the caller handed us must not break the caller
             body, flags = self._carefully(kind, payload, None, where, level, flags)
         try:
-            head = self._heads.get((kind, name)) or self._head(kind, name)
+            label = self._labels.get(name) or self.label(name)
             record_id = self._new_id(ts_ns)
-            data = b'["%b"%b%d%b%d,%b]' % (record_id.encode(), head, ts_ns, where, flags, body)
-            return record_id if self._append(data, PRIORITY.get(kind, STRUCTURE)) else None
+            opening, priority = _KINDS[kind]
+            data = b'["%b%b%b,%d%b%d,%b]' % (record_id.encode(), opening, label[1], ts_ns, where, flags, body)
+            return record_id if self._append(data, priority) else None
         except Exception as exc:  # noqa: BLE001 - see above
             self.errors.add("emit", exc)
-            self.drops.add("internal_error", PRIORITY.get(kind, STRUCTURE))
+            self.drops.add("internal_error", _KINDS[kind][1])
             return None
 
-    def _head(self, kind: str, name: str) -> bytes:
-        """Return the encoded kind and name; names repeat, so each is cleaned and encoded once."""
-        label = clean_label(name)
-        head = b",%b,%b," % (_encode(kind), _encode(label))
-        if len(self._heads) >= KNOWN_HEADS:
-            self._heads.clear()
+    def label(self, name: object) -> tuple[str, bytes]:
+        """Return a name cleaned, and encoded; names repeat, so each is cleaned and encoded once."""
+        known = self._labels.get(name) if type(name) is str else None
+        if known is not None:
+            return known
+        cleaned = clean_label(name)
+        found = (cleaned, _encode(cleaned))
+        if len(self._labels) >= KNOWN_LABELS:
+            self._labels.clear()
         if type(name) is str:
-            self._heads[kind, name] = head
-        return head
+            self._labels[name] = found
+        return found
 
     # -- the slow path ------------------------------------------------------------------------------------------
 
@@ -298,15 +303,14 @@ def describe_name(name: object) -> str:
     return str(name) if isinstance(name, int | float | bool) else f"<{type(name).__name__}>"
 
 
-def place(trace: str, span: str, parent: str, stage: str, project: str, component: str = "", severity: int = 0) -> bytes:
-    """Return the encoded middle of an envelope, from trace to level, for `emit`."""
-    return b',"%b","%b","%b",%b,%b,%b,%d,' % (
+def place(trace: str, span: str, parent: str, stage: bytes, project: bytes, severity: int = 0) -> bytes:
+    """Return the encoded middle of an envelope, from trace to level, for `emit`; stage and project come encoded."""
+    return b',"%b","%b","%b",%b,%b,"",%d,' % (
         trace.encode(),
         span.encode(),
         parent.encode(),
-        _encode(stage),
-        _encode(project),
-        _encode(component),
+        stage,
+        project,
         severity,
     )
 

@@ -76,6 +76,7 @@ class SpoolWriter:
         self._retired: list[int] = []  # full segments on their way to the disk
         self._number = 0
         self._bytes = 0
+        self._full_at = self.settings.segment_bytes
         self._allowed = 2  # the lowest class that is still written
         self._retry_at = 0.0
         self._why = "io_error"
@@ -115,7 +116,7 @@ class SpoolWriter:
             return False
         self._dirty = True
         self._bytes += written
-        if self._bytes > self.settings.segment_bytes:
+        if self._bytes > self._full_at:
             self._rotate()
         return True
 
@@ -205,7 +206,7 @@ class SpoolWriter:
             return
         self._holder = threading.get_ident()
         try:
-            if self._bytes > self.settings.segment_bytes and self._fd >= 0:
+            if self._bytes > self._full_at and self._fd >= 0:
                 fresh = self._new_segment()
                 if self._syncer is not None:
                     self._retired.append(os.dup(self._fd))  # synced, closed and thereby unlocked by the thread

@@ -4,8 +4,8 @@ It keeps no records, only what is needed to write the next one (which stages are
 a hundred thousand decisions takes no more memory than one of ten. What has been recorded is read back from the store.
 """
 
-import asyncio
 import os
+import sys
 from types import TracebackType
 from typing import Any, Literal
 
@@ -17,12 +17,13 @@ from whence.model import record as kinds
 from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE
 from whence.record import context, otel, propagation
 from whence.record.normalise import as_alternatives, as_confidence, as_label, as_object
-from whence.record.recorder import Recorder, clean_label, place
+from whence.record.recorder import Recorder, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
 _UNSET = msgspec.UNSET
 _Decision = shape.Decision
+_DECISION = kinds.DECISION
 
 
 class Stage:
@@ -32,27 +33,34 @@ class Stage:
         "_scope",
         "_started",
         "attempt",
+        "label",
         "name",
         "open",
         "outputs",
         "parent",
-        "place",
         "span",
         "trace",
         "where",
     )
 
-    def __init__(self, trace: "Trace", name: str, attempt: int, parent: str, span: str, started: int) -> None:
+    def __init__(
+        self, trace: "Trace", label: tuple[str, bytes], attempt: int, parent: str, span: str, started: int
+    ) -> None:
         self.trace = trace
-        self.name = name
+        self.label = label
+        self.name = label[0]
         self.attempt = attempt
         self.parent = parent
         self.span = span
-        self.where = place(trace.otel_trace_id, span, "", name, trace.project)
+        self.where = self.place("")
         self.outputs: dict[str, Any] = {}
         self.open = False
         self._started = started
         self._scope: context.Scope | None = None
+
+    def place(self, parent: str, severity: int = 0) -> bytes:
+        """Return the encoded envelope of a record in this stage."""
+        return place(self.trace.otel_trace_id, self.span, parent, self.label[1], self.trace.encoded_project, severity)
 
     def decision(
         self,
@@ -69,11 +77,8 @@ class Stage:
 
     def event(self, name: str, message: Any = "", *, level: int = 0, **attributes: Any) -> str | None:
         """Record that something happened; `level` is a `whence.model.severity.Severity`."""
-        trace = self.trace
-        where = self.where
-        if level:
-            where = place(trace.otel_trace_id, self.span, "", self.name, trace.project, severity=int(level))
-        return trace.say(kinds.EVENT, name, where, shape.Event(message, attributes))
+        where = self.place("", int(level)) if level else self.where
+        return self.trace.say(kinds.EVENT, name, where, shape.Event(message, attributes))
 
     def end(self, outputs: Any = None, error: Any = None) -> str | None:
         """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
@@ -84,8 +89,7 @@ class Stage:
         if outputs is None:
             outputs = self.outputs or None
         ended = shape.SpanEnd(shape.STAGE, self.attempt, trace.monotonic_ns() - self._started, outputs, error)
-        where = place(trace.otel_trace_id, self.span, self.parent, self.name, trace.project, severity=3 if error else 0)
-        return trace.say(kinds.SPAN_END, self.name, where, ended)
+        return trace.say(kinds.SPAN_END, self.name, self.place(self.parent, 3 if error else 0), ended)
 
     def __enter__(self) -> "Stage":
         self._scope = context.enter(self.trace, self)
@@ -169,15 +173,16 @@ class Trace:
         else:
             self.otel_trace_id = recorder.clock.otel_trace_id(now)
             recorder.bind(self.otel_trace_id)
-        self.trace_id = trace_id_of(self.otel_trace_id, now)
+        self.trace_id: str = trace_id_of(self.otel_trace_id, now)
         self.parent_trace_id = parent_trace_id
-        self.span = recorder.clock.span_id()
+        self.span: str = recorder.clock.span_id()
         self._parent_span = remote.span if remote is not None and self.joins_otel else ""
-        self.where = place(self.otel_trace_id, self.span, "", "", self.project)
+        self.encoded_project = recorder.label(self.project)[1]
+        self.where = self._envelope("")
         self.start_record = self.say(
             kinds.TRACE_START,
             "trace",
-            place(self.otel_trace_id, self.span, self._parent_span, "", self.project),
+            self._envelope(self._parent_span),
             shape.TraceStart(
                 trace_id=self.trace_id,
                 project_id=self.project_id,
@@ -197,6 +202,9 @@ class Trace:
         )
         self._scope = context.enter(self)
 
+    def _envelope(self, parent: str, severity: int = 0, stage: bytes = b'""') -> bytes:
+        return place(self.otel_trace_id, self.span, parent, stage, self.encoded_project, severity)
+
     def __bool__(self) -> bool:
         return True
 
@@ -205,11 +213,11 @@ class Trace:
 
     # -- recording ----------------------------------------------------------------------------------------------
 
-    def say(self, kind: str, name: str, where: bytes, payload: object, *, flags: int = 0) -> str | None:
+    def say(self, kind: str, name: str, where: bytes, payload: object, flags: int = 0) -> str | None:
         """Record one thing of this trace; returns its id, or None if it was dropped (and counted)."""
         recorder = self.recorder
         ts_ns = recorder.now_ns()
-        record_id = recorder.emit(kind, name, where, payload, ts_ns, level=self._level, flags=flags)
+        record_id = recorder.emit(kind, name, where, payload, ts_ns, self._level, flags)
         if record_id is None:
             self._dropped += 1
         self.overhead_ns += recorder.now_ns() - ts_ns
@@ -238,7 +246,7 @@ class Trace:
         if type(inputs) is not dict:
             inputs = as_object(inputs)
         decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
-        return self.say(kinds.DECISION, name, where, decision, flags=flags)
+        return self.say(_DECISION, name, where, decision, flags)
 
     def decision(
         self,
@@ -260,11 +268,8 @@ class Trace:
         self, name: str, message: Any = "", *, level: int = 0, stage: str | None = None, **attributes: Any
     ) -> str | None:
         """Record that something happened; `level` is a `whence.model.severity.Severity`."""
-        where = self._place(stage)
-        if level:
-            current = self._stage_here(stage)
-            span, name_of_stage = (current.span, current.name) if current else (self.span, stage or "")
-            where = place(self.otel_trace_id, span, "", name_of_stage, self.project, severity=int(level))
+        current = self._stage_here(stage)
+        where = current.place("", int(level)) if current is not None else self._envelope("", int(level))
         return self.say(kinds.EVENT, name, where, shape.Event(message, attributes))
 
     def stage(self, name: str) -> Stage:
@@ -272,15 +277,13 @@ class Trace:
         started = self.monotonic_ns()
         previous = self._stages.get(name)
         attempt = previous.attempt + 1 if previous is not None and previous.span else 1
-        label = clean_label(name)
         scope = context.current_scope()
         inside = scope.stage if scope is not None and scope.trace is self else None
         parent = inside.span if inside is not None else self.span
-        stage = Stage(self, label, attempt, parent, self.recorder.clock.span_id(), started)
+        stage = Stage(self, self.recorder.label(name), attempt, parent, self.recorder.clock.span_id(), started)
         self._stages[name] = stage
         stage.open = True
-        where = place(self.otel_trace_id, stage.span, parent, label, self.project)
-        self.say(kinds.SPAN_START, label, where, shape.SpanStart(shape.STAGE, attempt))
+        self.say(kinds.SPAN_START, stage.name, stage.place(parent), shape.SpanStart(shape.STAGE, attempt))
         return stage
 
     def llm_call(
@@ -301,7 +304,6 @@ class Trace:
     ) -> str | None:
         """Record one finished call of a language model, in the current stage or the named one; returns its id."""
         current = self._stage_here(stage)
-        parent, label = (current.span, current.name) if current else (self.span, stage or "")
         total = (input_tokens or 0) + (output_tokens or 0) if input_tokens or output_tokens else None
         call = shape.LlmCall(model, input_tokens, output_tokens, total, cost_usd, prompt, response, finish_reason)
         ended = shape.SpanEnd(
@@ -310,7 +312,8 @@ class Trace:
             error=error,
             attributes={**attributes, **{k: v for k, v in msgspec.structs.asdict(call).items() if v is not None}},
         )
-        where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, label, self.project)
+        parent, encoded = (current.span, current.label[1]) if current else (self.span, b'""')
+        where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, encoded, self.encoded_project)
         return self.say(kinds.SPAN_END, name, where, ended)
 
     def keep(self, kind: str, stage: str | None, data: Any) -> str | None:
@@ -334,7 +337,7 @@ class Trace:
         """Return the stage of that name; one that was never started is made, without a start of its own (R1.37)."""
         stage = self._stages.get(name)
         if stage is None:
-            stage = Stage(self, clean_label(name), 1, self.span, "", self.monotonic_ns())
+            stage = Stage(self, self.recorder.label(name), 1, self.span, "", self.monotonic_ns())
             self._stages[name] = stage
         return stage
 
@@ -374,7 +377,7 @@ class Trace:
         self.say(
             kinds.TRACE_END,
             "trace",
-            place(self.otel_trace_id, self.span, "", "", self.project, severity=3 if self.status == FAILED else 0),
+            self._envelope("", 3 if self.status == FAILED else 0),
             shape.TraceEnd(
                 status=self.status,
                 error=self.error,
@@ -397,7 +400,7 @@ class Trace:
             if self.status == IN_PROGRESS and self.unmarked != IN_PROGRESS:
                 self.mark(self.unmarked)
             return None
-        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
+        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancellation(error):
             self.mark(INCOMPLETE, describe_error(error))
             return "cancelled"
         if isinstance(error, SystemExit) and not error.code:
@@ -438,6 +441,8 @@ class Trace:
 
     async def announce_off_loop(self) -> dict[str, Any]:
         """As `announce`, in a thread, so that the event loop goes on."""
+        import asyncio  # late: a program without an event loop need not load it
+
         try:
             return await asyncio.shield(asyncio.to_thread(self.announce))
         except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
@@ -449,7 +454,9 @@ class NoStage:
 
     name = ""
     attempt = 0
-    outputs: dict[str, Any] = {}
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Any] = {}
 
     def __bool__(self) -> bool:
         return False
@@ -537,6 +544,12 @@ class NoTrace:
 
 
 _NO_STAGE = NoStage()
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Return whether asyncio cancelled the task; without asyncio loaded nothing can have been cancelled."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def describe_error(error: BaseException) -> dict[str, str]:

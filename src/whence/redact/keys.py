@@ -82,7 +82,7 @@ _LOOSE_SIGN: Final = re.compile(f":(?<=(?:{' '.join(_ENDS).replace('[:_]', '.').
 
 def has_loose_sign(data: bytes) -> bool:
     """Return whether a text, or JSON with escapes, may name a secret before `:` or `=`."""
-    return _LOOSE_SIGN.search(data.translate(_LOOSE_TABLE, _LOOSE_DROPPED)) is not None
+    return _LOOSE_SIGN.search(b":" + data.translate(_LOOSE_TABLE, _LOOSE_DROPPED)) is not None
 
 
 def has_name_sign(name: str) -> bool:

@@ -52,6 +52,16 @@ def mro_of(kind: type) -> tuple[type, ...]:
     return bases
 
 
+def derives(mro: tuple[type, ...], base: type) -> bool:
+    """Return whether `base` is among them, by identity: `in` would call a metaclass's `__eq__`."""
+    return any(one is base for one in mro)
+
+
+def is_one_of(kind: type, exact: frozenset[type]) -> bool:
+    """Return whether `kind` is one of these plain classes; a metaclass's `__hash__` does not run."""
+    return type(kind) is type and kind in exact
+
+
 def module_of(kind: type) -> str:
     """Return the name of the module of a class, `?` if it is not text."""
     module = _SPACE.__get__(kind).get("__module__", "builtins")
@@ -67,9 +77,9 @@ def name_of(kind: type) -> str:
 def scalar_text(value: Any) -> str:
     """Return the text of a value of one of the SCALARS; times as RFC 3339, durations as ISO 8601."""
     kind = type(value)
-    if kind in _PATHS or kind is decimal.Decimal or kind is range or kind is complex:
+    if is_one_of(kind, _PATHS) or kind is decimal.Decimal or kind is range or kind is complex:
         return str(value)
-    if kind in _TIMES and type(value.tzinfo) not in (type(None), datetime.timezone, zoneinfo.ZoneInfo):
+    if is_one_of(kind, _TIMES) and type(value.tzinfo) not in (type(None), datetime.timezone, zoneinfo.ZoneInfo):
         value = value.replace(tzinfo=None)  # a time zone class of the caller's would run to tell its offset
     return str(msgspec.to_builtins(value))
 
@@ -77,7 +87,7 @@ def scalar_text(value: Any) -> str:
 def behind_proxy(proxy: types.MappingProxyType[Any, Any]) -> dict[Any, Any]:
     """Return the dict a mapping proxy shows; raise TypeError if it shows something else, which may run code."""
     for seen in gc.get_referents(proxy):
-        if dict in mro_of(type(seen)):
+        if derives(mro_of(type(seen)), dict):
             return dict(list(dict.items(seen)))
     raise TypeError("the proxy shows no dict")
 
@@ -118,7 +128,7 @@ def fields_of(value: object, kind: type, mro: tuple[type, ...]) -> dict[str, obj
 
 
 def _field_names(kind: type, mro: tuple[type, ...]) -> list[str] | None:
-    if msgspec.Struct in mro:
+    if derives(mro, msgspec.Struct):
         return list(_STRUCT_FIELDS.__get__(kind))
     for base in mro:
         space = _SPACE.__get__(base)

@@ -29,14 +29,15 @@ from whence.redact.rules import (
     TOKEN_HINT,
     has_shape,
 )
-from whence.redact.text import fold, fold_matters, matches
+from whence.redact.text import fold, fold_matters, mask_named, matches
 
 MAX_BYTES: Final = 65_536  # a longer body may hold a string that has to be cut
 
 _ASCII: Final = bytes(range(128))
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 _SHAPED_RULES: Final = tuple(rule for rule in PERSONAL_RULES if rule.shape)
-_AT: Final = re.compile(rb"@(?=[A-Za-z0-9\[])(?<![\s\"]@)|@(?<=[^:,\[{]\"@)(?=[A-Za-z0-9\[])")
+_AT: Final = re.compile(rb"@(?=[A-Za-z0-9])(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}")
+_USERINFO: Final = re.compile(rb"\S@[A-Za-z0-9\[]")
 _PLUS: Final = re.compile(rb"\+\(?[0-9](?:[ ().\-/]{0,3}[0-9]){7}")
 _NINETEEN: Final = re.compile(rb"[0-9]{19}")
 # A number as a value. Inside a string the quote would be escaped, so this is no string unless a backslash is around.
@@ -56,6 +57,8 @@ def suspicious(body: bytes) -> bool:
     bits, no string holds NUL or more than 65,536 characters. Not looked at: depth and number of nodes. NaN and infinity
     cannot be seen here because msgspec writes them as null.
     """
+    if not body:
+        return False
     shape = body.translate(SHAPE_TABLE, SHAPE_DROPPED)
     if (
         33 in shape  # @ + = or a backslash
@@ -64,6 +67,7 @@ def suspicious(body: bytes) -> bool:
         or GROUPS.search(shape) is not None
         or DOTTED.search(shape) is not None
         or len(body) > MAX_BYTES
+        or body[0] == 34  # a bare string: nothing stands before a name at its start
     ):
         return _second_look(body)
     return not body.isascii() and _unfolds(body) and _second_look(body)
@@ -78,11 +82,16 @@ def _second_look(body: bytes) -> bool:
     if len(body) > MAX_BYTES:
         return True
     if not body.isascii() and _unfolds(body):
-        body = fold(body.decode("utf-8", "replace")).encode("utf-8", "replace")
+        folded = fold(body.decode("utf-8", "replace")).encode("utf-8", "replace")
+        return _signs_hold(folded) or _signs_hold(body)
+    return _signs_hold(body)
+
+
+def _signs_hold(body: bytes) -> bool:
     escaped = 92 in body
     if escaped and b"\\u0000" in body:
         return True
-    if 64 in body and _AT.search(body) is not None:
+    if 64 in body and (_AT.search(body) is not None or (b"://" in body and _USERINFO.search(body) is not None)):
         return True
     if 43 in body and _PLUS.search(body) is not None:
         return True
@@ -90,7 +99,7 @@ def _second_look(body: bytes) -> bool:
         names = has_loose_sign(body)
     else:
         names = NAME_SIGN.search(body.translate(NAME_TABLE, NAME_DROPPED)) is not None
-    if names and _names_secret(_unescaped(body)):
+    if names and _names_secret(_unescaped(body), escaped):
         return True
     if LONG_RUN in body.translate(SHAPE_TABLE, SHAPE_DROPPED):
         if _NINETEEN.search(body) is not None and _BIG.search(body) is not None:
@@ -109,9 +118,15 @@ def _unescaped(body: bytes) -> str:
     return _ESCAPE.sub('"', text) if "\\" in text else text
 
 
-def _names_secret(text: str) -> bool:
-    before = _SEPARATOR.split(text)
-    return any(is_secret_key(trailing_name(part[-NAME_CHARS:].rstrip(_CLOSERS))) for part in before[:-1])
+def _names_secret(text: str, escaped: bool) -> bool:
+    if escaped:
+        parts = [part.rstrip(_CLOSERS) for part in _SEPARATOR.split(text)[:-1]]
+    else:
+        # Strings stand as they are, so their own rule can judge them; what is left are keys.
+        if mask_named(text) is not text:
+            return True
+        parts = text.split('":')[:-1]
+    return any(is_secret_key(trailing_name(part[-NAME_CHARS:])) for part in parts)
 
 
 _CLOSERS: Final = " ]\"'`\\"

@@ -48,7 +48,9 @@ SHAPE_TABLE: Final = bytes(_TABLE)
 SHAPE_DROPPED: Final = _DROPPED
 LONG_RUN: Final = b"0000000"
 # Digit groups: 3 or more then more, or pairs, joined by blanks, dashes, slashes; or by dots.
-GROUPS: Final = re.compile(rb"0-00(?:0(?:-000|0-000|00)|-00-00|-0000(?<=000-00-0000))")
+GROUPS: Final = re.compile(
+    rb"0-00(?:0(?:-00[0-]|0-000|00)|00(?<=000000-0000)|-00-00|-0000(?<=000-00-0000))"
+)
 DOTTED: Final = re.compile(rb"\.00(?:0\.000|\.00\.00)")
 
 
@@ -146,7 +148,7 @@ _QUOTE: Final = r"\\{0,2}[\"'`]"
 # Between a name and its value: an optional closing quote or bracket, `=`, `:`, `=>`, `:=`, an optional opening quote.
 # A blank may stand before `=` but not before `:`, so that prose and `a ? token : b` stay clean.
 _GLUE: Final = (
-    rf"(?:{_QUOTE})?\]?(?:[ ]{{0,3}}(?::=|=>|={{1,2}})|:)[ \t\r\n]{{0,3}}(?:[bfru]{{0,2}}(?P<q>{_QUOTE}))?"
+    rf"(?:{_QUOTE})?\]?(?:[ ]{{0,3}}(?::=|=>|=(?!=))|:)[ \t\r\n]{{0,3}}(?:[bfru]{{0,2}}(?P<q>{_QUOTE}))?"
 )
 _MASK_AHEAD: Final = r"(?!\[REDACTED)"
 _PLAIN_VALUE: Final = r"[^\s\"'`,;&<>(){}\[\]|\\]"
@@ -157,12 +159,12 @@ NAMED: Final = re.compile(
 )
 # Where the value may be anything but a placeholder; after other names an ordinary word is prose.
 STRONG_NAME: Final = re.compile(
-    r"(?i:pass(?:words?|wd|phrase|code)|pwd|[a-z0-9][_\- ]?(?:secrets?|keys?|tokens?)|key[_\- ]?id|connstr(?:ing)?|"
-    r"connection[_\- ]?string|authorization|auth[_\- ]?header)[0-9]{0,2}\Z"
+    r"(?i:pass(?:words?|wd|phrase|code)|pwd|[a-z0-9][_\-]?(?:secrets?|keys?|tokens?)|"
+    r"(?:api|access|private|secret|client|auth|bot|signing) (?:secret|key|token)|string|authorization)\Z"
 )
 
 _PLACEHOLDER: Final = re.compile(
-    r"(?i)(?:none|null|nil|true|false|yes|no|str|string|int|bytes|bool|optional|any|secretstr|required|missing|empty|"
+    r"(?i)(?:\$|none|null|nil|true|false|yes|no|str|string|int|bytes|bool|optional|any|secretstr|required|missing|empty|"
     r"undefined|unset|set|invalid|expired|wrong|incorrect|redacted|masked|hidden|removed|changed|rejected|accepted|"
     r"denied|ok|failed|x{3,40}|\*{1,80}|\.{2,20}|-{1,20}|_{1,20}|\?{1,9}|\$\{?[a-z_][a-z0-9_.]{0,60}\}?|%[sdr]|"
     r"%\([a-z_]{1,40}\)s|\{{1,2}[a-z_. ]{0,60}\}{0,2}|<[^>]{0,60}>?|os\.environ.{0,200}|os\.getenv.{0,200}|"
@@ -266,6 +268,10 @@ TOKEN_HINT: Final = re.compile(
 )
 
 PERSONAL_RULES: Final[tuple[Rule, ...]] = (
+    Rule(  # before cards: +49... may have a valid check digit
+        "phone", Family.PERSONAL, ("+",),
+        re.compile(r"\+(?<![0-9A-Za-z+]\+)(?=[0-9(])[0-9](?:[ ().\-/]{0,3}[0-9]){7,14}(?![0-9A-Za-z])"), _is_international,
+    ),
     Rule(
         "card", Family.PERSONAL, (),
         re.compile(rf"{_EDGE}[2-6](?:{_D}{{11,18}}|{_D}{{3}}(?:[ -]{_D}{{4}}){{2,3}}(?:[ -]{_D}{{1,4}})?"
@@ -277,10 +283,6 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         re.compile(rf"{_EDGE}[A-Za-z]{{2}}[0-9]{{2}}(?:[A-Za-z0-9]{{11,30}}|(?P<s>[ -])[A-Za-z0-9]{{4}}"
                    r"(?:(?P=s)[A-Za-z0-9]{4}){1,6}(?:(?P=s)[A-Za-z0-9]{1,4})?)(?![0-9A-Za-z_])"),
         _is_iban, True,
-    ),
-    Rule(
-        "phone", Family.PERSONAL, ("+",),
-        re.compile(r"\+(?<![0-9A-Za-z+]\+)(?=[0-9(])[0-9](?:[ ().\-/]{0,3}[0-9]){7,14}(?![0-9A-Za-z])"), _is_international,
     ),
     Rule(
         "phone", Family.PERSONAL, (),
@@ -297,7 +299,7 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
                                    "sms", "SMS", "call me", "Call me", "reach me"),
         re.compile(
             r"(?i:(?<![a-z])(?:(?:tele|i)?phone|tel|mobile|cell|fax|whatsapp|sms|(?:call|reach|text) me)(?![a-rt-z]))"
-            r"(?i:[ _-]?(?:number|no|nr|num|at|on|is|via))?[^0-9A-Za-z\r\n]{0,6}(?i:(?:at|on|is|number|no|via)[ :.]{1,2})?"
+            r"(?i:[ _-]?(?:number|no|nr|num|at|on|is|via))?[^0-9A-Za-z\r\n]{0,6}?(?i:(?:at|on|is|number|no|via)[ :.]{1,2})?"
             r"(?P<v>\(?[0-9](?:[ ().\-/]{0,2}[0-9]){6,14})(?![0-9A-Za-z_])(?!-[0-9A-Fa-f])"
         ),
         _is_phone, True,

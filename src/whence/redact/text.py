@@ -35,12 +35,13 @@ def redact_text(text: str, families: Family = DEFAULT) -> str:
     Idempotent. Time grows linearly with the length; text built to be slow is masked whole, window by window. When
     only the folded form (NFKC, invisible characters removed) matches, the folded form is what is returned, masked.
     """
-    if not text.isascii() and any(map(_folds, set(text))):
-        folded = fold(text)
-        masked = _settle(folded, families)
-        if masked != folded:
-            return masked
-    return _settle(text, families)
+    masked = _settle(text, families)
+    if not text.isascii() and fold_matters(text):
+        folded = fold(masked)
+        plain = _settle(folded, families)
+        if plain != folded:
+            return plain
+    return masked
 
 
 def contains_sensitive(text: str) -> bool:
@@ -107,7 +108,7 @@ def _mask_once(text: str, families: Family) -> str:
             if shaped or not rule.shape:
                 text = _apply(rule, text)
         if ":" in text or "=" in text:
-            text = _mask_named(text)
+            text = mask_named(text)
     if Family.PERSONAL in families:
         if "@" in text:
             text = _mask_emails(text)
@@ -150,7 +151,7 @@ def _apply(rule: Rule, text: str) -> str:
     return "".join((*parts, text[done:])) if parts else text
 
 
-def _mask_named(text: str) -> str:
+def mask_named(text: str) -> str:
     """Mask the value in `name=value`, `name: value`, `"name": "value"` when the name is a secret's."""
     if not has_loose_sign(text.encode("utf-8", "replace")):
         return text

@@ -18,8 +18,9 @@ from whence.redact.objects import (
     SCALARS,
     SUBCLASSED,
     behind_proxy,
+    derives,
     fields_of,
-    module_of,
+    is_one_of,
     mro_of,
     name_of,
     scalar_text,
@@ -119,23 +120,23 @@ class _Walk:
             return self._integer(value)  # type: ignore[arg-type]
         if kind is float:
             return self._float(value)  # type: ignore[arg-type]
-        if kind in _CONTAINERS:
+        if is_one_of(kind, _CONTAINERS):
             return self._container(value, depth)
         return self._other(value, kind, depth)
 
     def _other(self, value: Any, kind: type, depth: int) -> object:
         # The real type's line of bases: `isinstance` would ask a hostile `__class__`.
         mro = mro_of(kind)
-        if enum.Enum in mro:
+        if derives(mro, enum.Enum):
             return self._convert(stored(value, mro, "_value_"), depth)
         for base, convert in SUBCLASSED:
-            if base in mro:
+            if derives(mro, base):
                 return self._convert(convert(value), depth)
-        if kind in SCALARS:
+        if is_one_of(kind, SCALARS):
             return self._string(scalar_text(value))
-        if kind in (bytes, bytearray, memoryview):
+        if kind is bytes or kind is bytearray or kind is memoryview:
             return self._bytes(value)
-        if BaseException in mro:
+        if derives(mro, BaseException):
             return self._exception(value, kind, depth)
         fields = fields_of(value, kind, mro)
         if fields is not None:
@@ -197,7 +198,8 @@ class _Walk:
     def _bytes(self, data: bytes | bytearray | memoryview) -> object:
         self.flags |= Flag.DESCRIBED
         view = memoryview(data)
-        return {"bytes": view.nbytes, "sha256": hashlib.sha256(view).hexdigest()}
+        content = view if view.c_contiguous else view.tobytes()
+        return {"bytes": view.nbytes, "sha256": hashlib.sha256(content).hexdigest()}
 
     def _exception(self, error: BaseException, kind: type, depth: int) -> object:
         args = BaseException.__dict__["args"].__get__(error)
@@ -210,8 +212,10 @@ class _Walk:
         numpy = sys.modules.get("numpy")  # never imported here; if the value is an array, the host has
         if numpy is not None and kind is getattr(numpy, "ndarray", None):
             return f"<numpy.ndarray shape={tuple(value.shape)} dtype={value.dtype.name}>"
-        if numpy is not None and getattr(numpy, "generic", None) in mro_of(kind) and module_of(kind) == "numpy":
-            return self._convert(value.item(), 0) if type(value.item()) in (int, float, bool, str) else f"<{name_of(kind)}>"
+        if numpy is not None and type(kind) is type and kind.__module__ == "numpy" and issubclass(kind, numpy.generic):
+            plain = value.item()
+            if type(plain) in (bool, int, float, str):
+                return self._convert(plain, 0)
         return f"<{name_of(kind)}>"
 
     # --- containers -----------------------------------------------------------------------------------------------------
@@ -261,15 +265,15 @@ class _Walk:
     def _key(self, key: object) -> tuple[str, bool]:
         """Return the key as text, and whether it announces a secret."""
         kind = type(key)
-        if kind is not str and str in mro_of(kind):
+        if kind is not str and derives(mro_of(kind), str):
             key, kind = str.__getitem__(key, slice(None)), str  # type: ignore[index]
         if kind is str:
             name: str = key  # type: ignore[assignment]
         else:
             self.flags |= Flag.DESCRIBED
-            if key is None or kind in (bool, int, float):
+            if key is None or kind is bool or kind is int or kind is float:
                 name = str(self._convert(key, 0))
-            elif kind in SCALARS:
+            elif is_one_of(kind, SCALARS):
                 name = scalar_text(key)
             else:
                 return f"<{name_of(kind)}>", False
@@ -284,14 +288,18 @@ class _Walk:
         return masked, secret
 
 
-_CONTAINERS: Final = frozenset({dict, *_SEQUENCES, collections.OrderedDict, collections.defaultdict, collections.Counter})
+_DICTS: Final = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+_CONTAINERS: Final[frozenset[type]] = frozenset({*_DICTS, *_SEQUENCES})
 _LONE: Final = re.compile("[\ud800-\udfff]")
+
+_SIZED: Final = frozenset({str, bytes, list, tuple, dict})
+
 
 def _hideable(item: object) -> bool:
     if item is None or item is True or item is False:
         return False
     kind = type(item)
-    if kind in (str, bytes, list, tuple, dict):
+    if is_one_of(kind, _SIZED):
         return len(item) > 0 and not (kind is str and item == MASKED_KEY)  # type: ignore[arg-type]
     return True
 

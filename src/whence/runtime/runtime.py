@@ -102,9 +102,7 @@ class Runtime:
             ),
         )
 
-    def drain(
-        self, *, budget_s: float | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> "Drained":
+    def drain(self, *, budget_s: float | None = None, progress: Callable[[int, int], None] | None = None) -> "Drained":
         """Move what is spooled into the store, this process's own records first."""
         return self.drainer().drain(budget_s=budget_s, first=self.recorder.writer, progress=progress)
 
@@ -223,6 +221,13 @@ def configure(settings: Settings, clock: Clock | None = None) -> Runtime:
     return _runtime
 
 
+def use(built: Runtime | None) -> None:
+    """Make this the process's runtime; the one before is left as it is."""
+    global _runtime
+    with _building:
+        _runtime = built
+
+
 def peek() -> Runtime | None:
     """Return the runtime if there is one already."""
     return _runtime
@@ -245,4 +250,3 @@ def _each(step: str) -> Callable[[], None]:
 
 
 os.register_at_fork(before=_each("before"), after_in_parent=_each("parent"), after_in_child=_each("child"))
-

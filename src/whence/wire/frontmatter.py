@@ -50,6 +50,4 @@ def read(report: bytes) -> dict[str, str]:
     if found is None:
         return {}
     pairs = [key for line in found[1].splitlines() if (key := _KEY.match(line))]
-    return {
-        pair[1].decode(): pair[2].decode(errors="replace") for pair in pairs if pair[1].decode() in OURS
-    }
+    return {pair[1].decode(): pair[2].decode(errors="replace") for pair in pairs if pair[1].decode() in OURS}

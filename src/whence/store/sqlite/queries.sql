@@ -106,10 +106,9 @@ WHERE
         OR kind IN (
             'trace.start', 'trace.end', 'trace.document', 'trace.flag', 'span.start', 'span.end', 'attempt', 'outputs'
         )
-        OR (
-            kind IN ('evidence', 'prompts', 'decision')
-            AND coalesce(nullif(stage, ''), name) IN ('collection', 'synthesis', 'quality_gate')
-        )
+        OR (kind = 'decision' AND coalesce(nullif(stage, ''), name) = 'quality_gate')
+        OR (kind = 'evidence' AND coalesce(nullif(stage, ''), name) IN ('collection', 'quality_gate'))
+        OR (kind = 'prompts' AND coalesce(nullif(stage, ''), name) = 'synthesis')
     )
 ORDER BY n
 
@@ -120,7 +119,10 @@ SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, compon
 FROM records
 WHERE
     trace = :trace
-    AND (n = :first OR kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag'))
+    AND (
+        n = (SELECT min(n) FROM records WHERE trace = :trace)
+        OR kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')
+    )
 ORDER BY n
 
 -- name_taken --

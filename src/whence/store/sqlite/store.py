@@ -203,11 +203,14 @@ class SqliteStore:
     def integrity(self) -> list[str]:
         """Return what SQLite finds wrong with the file; empty when it is sound."""
         with self._connections.reader() as connection:
-            found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+            try:
+                found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+            except apsw.CorruptError as exc:  # so damaged that the check itself cannot go on
+                return [str(exc)]
         return [] if found == ["ok"] else found
 
     def checkpoint(self) -> bool:
-        """Move the log into the file and empty it; False if a reader still needs the log."""
+        """Move the log into the file and empty it; False if a reader needed the log for longer than BUSY_S."""
         with self._connections.writer() as connection:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").get
         return not busy

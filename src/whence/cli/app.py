@@ -1,0 +1,76 @@
+"""The commands and their groups. A command's module is imported when the command runs, not before."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Group, Parameter
+
+from whence.errors import BadInput
+
+_LOOK = Group("Look", sort_key=1)
+_ASK = Group("Ask", sort_key=2)
+_KEEP = Group("Keep well", sort_key=3)
+_ABOUT = Group("About", sort_key=4)
+_EVERYWHERE = Group("Everywhere", sort_key=9)
+
+_COMMANDS = (
+    (_LOOK, "traces", "traces:traces", "List runs, filtered and paged."),
+    (_LOOK, "show", "traces:show", "Show one run as a tree of what it decided."),
+    (_LOOK, "decisions", "records:decisions", "List decisions across runs."),
+    (_LOOK, "search", "records:search", "Find records by words."),
+    (_LOOK, "tail", "records:tail", "Follow records as they come in."),
+    (_ASK, "why", "traces:why", "Say why a run went wrong."),
+    (_ASK, "compare", "traces:compare", "Put two runs side by side."),
+    (_ASK, "principles", "traces:principles", "List principles that keep falling short."),
+    (_ASK, "flagged", "traces:flagged", "List runs that were flagged for review."),
+    (_KEEP, "doctor", "upkeep:doctor", "Check that what is recorded arrives; say how to mend it."),
+    (_KEEP, "drain", "upkeep:drain", "Move what lies in the spool into the store."),
+    (_KEEP, "db", "upkeep:db", "Care for the store: stats, migrate, backup, vacuum."),
+    (_KEEP, "projects", "projects:app", "List projects; switch them on or off, set what is kept."),
+    (_KEEP, "redact", "redact:redact", "Show what would be masked in a text."),
+    (_ABOUT, "demo", "demo:demo", "Make three runs of an example pipeline, and look at them."),
+    (_ABOUT, "version", "about:version", "Print the version."),
+    (_ABOUT, "completion", "about:completion", "Complete commands in bash, zsh or fish."),
+)
+
+_HELP = """Whence did this result come? Records what an AI pipeline decided and why, and explains what went wrong.
+
+A run is meant by its name, by any unique part of it, as `last`, or as `last-bad`."""
+
+_EXIT_CODES = (
+    "Exit codes: 0 ok, 1 problems found (doctor), 2 bad input, 3 not found, 4 store or file unreachable, 5 busy, "
+    "70 internal error, 130 interrupted."
+)
+
+app = App(
+    name="whence",
+    help=_HELP,
+    help_epilogue=_EXIT_CODES,
+    help_format="plaintext",
+    version_flags=[],
+    suppress_keyboard_interrupt=False,
+)
+app.meta.suppress_keyboard_interrupt = False
+for _group, _name, _path, _help in _COMMANDS:
+    app.command(f"whence.cli.{_path}", name=_name, help=_help, group=_group)
+app["--help"].group = _ABOUT
+
+
+@app.meta.default
+def whence(
+    *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    data: Annotated[
+        Path | None, Parameter(group=_EVERYWHERE, help="The data directory; otherwise WHENCE_DATA, or the user's own.")
+    ] = None,
+    debug: Annotated[
+        bool, Parameter(negative="", show_default=False, group=_EVERYWHERE, help="Show where an error came from.")
+    ] = False,
+) -> int:
+    """Run one command."""
+    if data is not None:
+        if not str(data).strip():
+            raise BadInput("--data ''; give a directory")
+        os.environ["WHENCE_DATA"] = str(data.expanduser().absolute())
+    code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    return code if isinstance(code, int) else 0

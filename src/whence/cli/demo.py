@@ -1,0 +1,178 @@
+"""`whence demo`: three real runs of the example pipeline, then what a person would look at first."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from whence import query
+from whence.cli import reading, render, render_lists
+from whence.cli.options import Json
+from whence.errors import NotFound, WhenceError
+from whence.model.filters import TraceFilter
+
+PROJECT = "research-demo"
+TIMEOUT_S = 120
+_RUNS = (
+    ("passes", (), "a question with a good answer"),
+    ("killed", ("--kill-in", "collection"), "a process killed in the middle (SIGKILL)"),
+    ("fails", (), "a question that fails the quality gate, and is tried again"),
+)
+"""In this order the newest bad run is the one that has the most to tell."""
+
+
+class DemoFailed(WhenceError):
+    """A run of the example did not leave what it should have."""
+
+
+def demo(
+    *,
+    keep: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Json = False,
+) -> None:
+    """Make three real runs of an example pipeline, and show what whence has to say about them.
+
+    They are recorded into --data, else WHENCE_DATA, else ./.whence-demo, which begins empty each time.
+
+    Args:
+        keep: Keep the runs of the demo before in ./.whence-demo. A directory that you name is never emptied.
+    """
+    data = _data(keep)
+    package, root = locate()
+    questions = _questions(package, root)
+    before = _runs_so_far()
+    for name, options, what in _RUNS:
+        _one(package, root, questions[name], options, data / "reports", what)
+    store = reading.ready()
+    rows = [row for row in query.traces(TraceFilter(project=PROJECT), limit=50, store=store).items if row.id not in before]
+    if len(rows) != len(_RUNS):
+        raise DemoFailed(f"{len(rows)} of {len(_RUNS)} runs were recorded; `whence doctor --data {data}` says why")
+    worst = next((row for row in rows if row.status == "complete" and row.quality_gate_passed is False), rows[0])
+    answer = query.why(worst.id, store=store)
+    if json:
+        render.as_json({"data": str(data), "traces": msgspec.to_builtins(rows), "why": msgspec.to_builtins(answer)})
+        return
+    from whence.cli.render_why import why
+
+    good = next((row for row in rows if row.quality_gate_passed), rows[-1])
+    prefix = _prefix(data)
+    steps = (
+        f"{prefix} show {render.short_id(worst.trace_id)}",
+        f"{prefix} compare {render.short_id(good.trace_id)} {render.short_id(worst.trace_id)}",
+        f"{prefix} decisions --where 'confidence<0.6'",
+    )
+    answer = msgspec.structs.replace(answer, next_steps=())
+    render.show(render.Text(), render_lists.traces(rows), render.Text(), why(answer))
+    render.show(render.heading("Try next"), render.commands(steps))
+
+
+def _data(keep: bool) -> Path:
+    """Return the data directory of the demo, chosen for this process and those it starts."""
+    if os.environ.get("WHENCE_DATA"):
+        return Path(os.environ["WHENCE_DATA"]).expanduser().absolute()
+    data = Path(".whence-demo").absolute()
+    os.environ["WHENCE_DATA"] = str(data)
+    mark = data / "made-by-whence-demo"
+    if not keep and mark.is_file() and not data.is_symlink():
+        shutil.rmtree(data)
+    data.mkdir(mode=0o700, exist_ok=True)
+    mark.touch()
+    return data
+
+
+def _prefix(data: Path) -> str:
+    """Return how the data of this demo is asked for: with --data where the next command would not find it by itself."""
+    import shlex
+
+    try:
+        shown = data.relative_to(Path.cwd())
+    except ValueError:
+        shown = data
+    return f"whence --data {shlex.quote(str(shown))}"
+
+
+def locate() -> tuple[str, Path | None]:
+    """Return the example's package, and the directory it must be run from where it is not installed.
+
+    Raises:
+        NotFound: it is neither part of this installation nor beside this checkout.
+    """
+    if importlib.util.find_spec("whence.examples") and importlib.util.find_spec("whence.examples.research"):
+        return "whence.examples.research", None
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "examples" / "research" / "__main__.py").is_file():
+        return "examples.research", checkout
+    raise NotFound("the example pipeline is not part of this installation; install a wheel of whence, or use a checkout")
+
+
+def _environment(root: Path | None) -> dict[str, str]:
+    path = [str(root)] if root is not None else []
+    path += [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+    return {**os.environ, **({"PYTHONPATH": os.pathsep.join(path)} if path else {})}
+
+
+def _questions(package: str, root: Path | None) -> dict[str, str]:
+    """Return the example's own questions, by what they show. Asked in a process, so that nothing of it is loaded here."""
+    code = (
+        f"import json; from {package} import DEMO_QUESTIONS as q; print(json.dumps({{k: v.question for k, v in q.items()}}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(root), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise DemoFailed(f"the example pipeline does not start: {_last_line(done.stderr)}")
+    found: dict[str, str] = msgspec.json.decode(done.stdout)
+    return found
+
+
+def _runs_so_far() -> set[str]:
+    found: set[str] = set()
+    cursor: str | None = None
+    store = reading.ready()
+    while True:
+        page = query.traces(TraceFilter(project=PROJECT), limit=1000, cursor=cursor, store=store)
+        found |= {row.id for row in page.items}
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def _one(package: str, root: Path | None, question: str, options: tuple[str, ...], out: Path, what: str) -> None:
+    """Run the example once, in a process of its own; that it fails or dies is what it may be there for."""
+    with _waiting(f"{what}: {question}"):
+        done: subprocess.CompletedProcess[Any] = subprocess.run(
+            [sys.executable, "-m", package, question, "--project", PROJECT, "--out", str(out), *options],
+            env=_environment(root),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    killed = done.returncode < 0
+    if done.returncode not in (0, 1) and not (killed and options):
+        raise DemoFailed(f"the example pipeline ended with {done.returncode}: {_last_line(done.stderr)}")
+
+
+@contextmanager
+def _waiting(words: str) -> Iterator[None]:
+    """Say what is being waited for: a spinner on a terminal, else one line."""
+    out = render.console(sys.stderr)
+    if not out.is_terminal:
+        render.note(f"running {words}")
+        yield
+        return
+    with out.status(render.Text(words)):
+        yield
+    out.print(render.joined([render.Text("ran", render.QUIET), render.text(words, limit=out.width - 8)]))
+
+
+def _last_line(words: str) -> str:
+    return next((line for line in reversed(words.splitlines()) if line.strip()), "it said nothing")

@@ -1,0 +1,162 @@
+"""`whence decisions`, `search`, `tail`: single records, across runs."""
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from whence import query
+from whence.cli import plain, reading, render, render_lists
+from whence.cli.options import Cursor, Json, Limit, Project, Since, Until
+from whence.model.filters import RecordFilter
+from whence.model.record import KINDS, Record
+from whence.query.where import parse_condition
+from whence.store.interface import Store
+
+EVERY_S = 0.5
+_AT_ONCE = 500
+
+
+def decisions(
+    *,
+    trace: str | None = None,
+    stage: str | None = None,
+    name: str | None = None,
+    project: Project = None,
+    since: Since = None,
+    until: Until = None,
+    where: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", show_default=False, help="PATH OP VALUE, such as `confidence<0.6`; may be repeated."),
+    ] = (),
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    json: Json = False,
+) -> None:
+    """List decisions, the newest first.
+
+    Args:
+        trace: Only of this run (name, unique part, `last`, `last-bad`).
+        stage: Only made in this stage.
+        name: Only decisions of this name.
+    """
+    since_ns, until_ns = reading.window(since, until)
+    conditions = tuple(parse_condition(each) for each in where)
+    store = reading.ready()
+    wanted = RecordFilter(
+        trace=query.find(trace, store=store).id if trace is not None else None,
+        stage=stage,
+        name=name,
+        project=project,
+        since_ns=since_ns,
+        until_ns=until_ns,
+        where=conditions,
+    )
+    found = query.decisions(wanted, limit=limit, cursor=cursor, store=store)
+    render.page(
+        found.items,
+        found.cursor,
+        json=json,
+        draw=render_lists.decisions,
+        data=render_lists.record_data,
+        empty="no decision matches",
+    )
+
+
+def search(
+    *words: str,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    json: Json = False,
+) -> None:
+    """Find records whose name, message or text holds all the words, the newest first.
+
+    Args:
+        words: What to look for.
+    """
+    found = query.search(" ".join(words), limit=limit, cursor=cursor, store=reading.ready())
+    render.page(
+        found.items,
+        found.cursor,
+        json=json,
+        draw=render_lists.hits,
+        data=render_lists.hit_data,
+        empty=f"nothing holds {' '.join(words)!r}",
+    )
+
+
+def tail(
+    *,
+    trace: str | None = None,
+    kind: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", show_default=False, help="Only records of this kind; may be repeated."),
+    ] = (),
+    stage: str | None = None,
+    project: Project = None,
+    limit: Annotated[int, Parameter(help="How many of the last records to begin with.")] = 10,
+    once: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Annotated[
+        bool, Parameter(negative="", show_default=False, help="With --once a JSON array, else one JSON object a line.")
+    ] = False,
+) -> int:
+    """Follow records as they come in, of every process that records here. Ctrl-C ends it.
+
+    Args:
+        trace: Only of this run (name, unique part, `last`, `last-bad`).
+        stage: Only of this stage.
+        once: Print the last ones and stop.
+    """
+    for each in kind:
+        if each not in KINDS:
+            render.note(f"whence: no record of whence's own is of kind {each!r}; its own are: {', '.join(KINDS)}")
+    store = reading.ready()
+    found = query.find(trace, store=store).id if trace is not None else None
+    wanted = RecordFilter(trace=found, kinds=kind, stage=stage, project=project)
+    last = list(reversed(query.records(wanted, limit=limit, newest_first=True, store=store).items))
+    if once and json:
+        render.as_json([render_lists.record_data(each) for each in last])
+        return 0
+    try:
+        _print(last, json=json)
+        seen = last[-1].record_id if last else None
+        while not once:
+            time.sleep(EVERY_S)
+            fresh = list(_since(wanted, seen, reading.ready()))
+            _print(fresh, json=json)
+            seen = fresh[-1].record_id if fresh else seen
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _since(wanted: RecordFilter, seen: str | None, store: Store) -> Iterator[Record]:
+    """Yield what arrived after a record, the oldest first: backwards from the newest, until it is met."""
+    found: list[Record] = []
+    cursor: str | None = None
+    while True:
+        page = query.records(wanted, limit=_AT_ONCE, cursor=cursor, newest_first=True, store=store)
+        for record in page.items:
+            if record.record_id == seen:
+                yield from reversed(found)
+                return
+            found.append(record)
+        cursor = page.cursor
+        if cursor is None:
+            yield from reversed(found)
+            return
+
+
+def _print(records: list[Record], *, json: bool) -> None:
+    if json:
+        for each in records:
+            sys.stdout.write(plain.json_line(render_lists.record_data(each)) + "\n")
+    elif records:
+        # A terminal shows one line a record; a file or a pipe gets all of it.
+        lines = [render_lists.record_line(each) for each in records]
+        for each_line in lines:
+            each_line.overflow = "ellipsis" if sys.stdout.isatty() else "ignore"
+        render.show(*lines)
+    sys.stdout.flush()

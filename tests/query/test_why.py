@@ -1,0 +1,129 @@
+"""`why` names the first bad stage, rests every claim on a record, and keeps facts and guesses apart."""
+
+import pytest
+
+import whence
+from tests.conftest import Run
+from whence import query
+from whence.runtime.runtime import Runtime
+from whence.tracing import TraceContext
+
+
+def research(source: str, *, passed: bool, confidence: float = 0.9, rounds: int = 1) -> str:
+    with TraceContext.start(project_name="p", query="q", intent="exploring") as trace:
+        trace.start_stage("collection")
+        trace.record("collection", "source_selection", {"what": source, "why": "w", "confidence": confidence})
+        trace.end_stage("collection", {"evidence_passed": 4})
+        for n in range(rounds):
+            trace.start_stage("synthesis")
+            trace.record("synthesis", "prompt", {"what": "same"})
+            trace.end_stage("synthesis")
+            trace.start_stage("quality_gate")
+            trace.record("quality_gate", "quality_assessment", {"what": "PASS" if passed else "FAIL"})
+            score = {"id": "META-3", "name": "Breadth", "score": 3 if passed else 1, "feedback": "one source only"}
+            trace.end_stage(
+                "quality_gate",
+                {
+                    "passed": passed,
+                    "overall_score": 2.5 if passed else 1.4,
+                    "threshold": 2.0,
+                    "principle_scores": [score],
+                },
+            )
+            trace.record_iteration({"iteration": n + 1, "passed": passed})
+        trace.mark_complete()
+    return trace.trace_id
+
+
+def test_a_good_run_is_said_to_be_good(runtime: Runtime) -> None:
+    answer = query.why(research("exa", passed=True))
+
+    assert answer.outcome == "good"
+    assert answer.first_bad_stage is None
+    assert answer.chain == ()
+    assert "went well" in answer.headline
+
+
+def test_a_failed_gate_is_traced_to_its_principles_and_to_what_changed(runtime: Runtime) -> None:
+    good = research("exa", passed=True)
+    bad = research("reddit", passed=False, confidence=0.4, rounds=2)
+
+    answer = query.why(bad)
+
+    assert (answer.outcome, answer.first_bad_stage, answer.good_run) == ("bad", "quality_gate", good)
+    assert [claim.rule for claim in answer.chain] == ["gate", "principle"]
+    assert answer.chain[1].statement == "principle META-3 (Breadth) scored 1: one source only"
+    assert {claim.kind for claim in answer.chain} == {"confirmed"}
+    assert {claim.kind for claim in answer.hypotheses} == {"hypothesis"}
+    rules = [claim.rule for claim in answer.hypotheses]
+    assert rules == ["idle_retry", "changed", "unsure"]
+    change = next(each for each in answer.changes if each.what == "collection.source_selection")
+    assert (change.before, change.now) == ("exa", "reddit")
+    assert f"whence compare {good} {bad}" in answer.next_steps
+
+
+def test_every_claim_rests_on_a_record_that_is_stored(runtime: Runtime) -> None:
+    research("exa", passed=True)
+    answer = query.why(research("reddit", passed=False, confidence=0.4, rounds=2))
+
+    store = runtime.ready_store()
+    for claim in (*answer.chain, *answer.hypotheses):
+        assert store.record(claim.record_id) is not None, claim
+
+
+def test_an_error_names_its_stage_and_place(runtime: Runtime) -> None:
+    with pytest.raises(ZeroDivisionError), whence.trace("p") as trace, trace.stage("score") as stage:
+        stage.decision("weights", what=[1, 2], confidence=0.3)
+        _ = 1 / 0
+
+    answer = query.why(trace.trace_id)
+
+    assert answer.first_bad_stage == "score"
+    assert "ZeroDivisionError: division by zero" in answer.chain[0].statement
+    assert "test_why.py" in answer.chain[0].statement
+    assert [claim.rule for claim in answer.chain] == ["stage_error", "failed"]
+    assert [claim.rule for claim in answer.hypotheses] == ["unsure"]
+
+
+def test_a_killed_process_is_named_with_its_last_record(runtime: Runtime, run: Run) -> None:
+    run(
+        """
+        import os, signal, whence
+        trace = whence.trace("p")
+        stage = trace.stage("collection")
+        stage.decision("score", what="passage 7", confidence=0.8)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        check=False,
+    )
+
+    answer = query.why("last")
+
+    assert answer.first_bad_stage == "collection"
+    assert [claim.rule for claim in answer.chain] == ["unfinished", "process_lost"]
+    assert "passage 7" in answer.chain[0].statement
+
+
+def test_a_run_that_goes_on_is_not_judged(runtime: Runtime) -> None:
+    with whence.trace("p") as trace:
+        assert query.why(trace.trace_id).outcome == "in_progress"
+
+
+def test_comparison_aligns_decisions_and_names_the_first_divergence(runtime: Runtime) -> None:
+    found = query.comparison(research("exa", passed=True), research("reddit", passed=True))
+
+    assert found.first_divergence is not None
+    assert found.first_divergence.decision == "source_selection"
+    assert [pair.same for pair in found.decisions] == [False, True, True]
+
+
+def test_ids_may_be_short_and_ambiguity_is_said(runtime: Runtime) -> None:
+    first = research("exa", passed=True)
+    research("exa", passed=True)
+
+    assert query.find(first[-8:]).trace_id == first
+    assert query.find("last").trace_id != first
+    with pytest.raises(whence.NotFound, match="could be any of"):
+        query.find("trc_2026"[4:])
+    with pytest.raises(whence.NotFound, match="whence traces"):
+        query.find("trc_20200101_000000_ffffffffffffffff")
