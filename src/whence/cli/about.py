@@ -74,5 +74,5 @@ def _shell(given: Literal["bash", "zsh", "fish"] | None) -> Literal["bash", "zsh
         found = None
     for each in ("bash", "zsh", "fish"):
         if found == each:
-            return each  # type: ignore[return-value]
+            return each
     raise BadInput("the shell in use was not recognised; give one of bash, zsh, fish")

@@ -34,6 +34,8 @@ _COMMANDS = (
     (_ABOUT, "completion", "about:completion", "Complete commands in bash, zsh or fish."),
 )
 
+COMMANDS = tuple(name for _, name, _, _ in _COMMANDS)
+
 _HELP = """Whence did this result come? Records what an AI pipeline decided and why, and explains what went wrong.
 
 A run is meant by its name, by any unique part of it, as `last`, or as `last-bad`."""

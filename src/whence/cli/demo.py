@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
+from rich.text import Text
 
 from whence import query
 from whence.cli import reading, render, render_lists
@@ -70,7 +71,7 @@ def demo(
         f"{prefix} decisions --where 'confidence<0.6'",
     )
     answer = msgspec.structs.replace(answer, next_steps=())
-    render.show(render.Text(), render_lists.traces(rows), render.Text(), why(answer))
+    render.show(Text(), render_lists.traces(rows), Text(), why(answer))
     render.show(render.heading("Try next"), render.commands(steps))
 
 
@@ -169,9 +170,9 @@ def _waiting(words: str) -> Iterator[None]:
         render.note(f"running {words}")
         yield
         return
-    with out.status(render.Text(words)):
+    with out.status(Text(words)):
         yield
-    out.print(render.joined([render.Text("ran", render.QUIET), render.text(words, limit=out.width - 8)]))
+    out.print(render.joined([Text("ran", render.QUIET), render.text(words, limit=out.width - 8)]))
 
 
 def _last_line(words: str) -> str:

@@ -36,16 +36,20 @@ def run(words: Sequence[str]) -> int:
 
 
 def _call(words: Sequence[str]) -> int:
-    from cyclopts.exceptions import CycloptsError
+    from cyclopts.exceptions import CycloptsError, UnknownCommandError
 
-    from whence.cli.app import app
+    from whence.cli.app import COMMANDS, app
 
     try:
         code = app.meta(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnknownCommandError as exc:
+        said, _, available = str(exc).removesuffix(".").partition(" Available commands: ")
+        accepted = available if exc.command_chain else ", ".join(COMMANDS)  # of its own list cyclopts shows a part only
+        return _complain(f"{said} Accepted: {accepted}", BAD_INPUT, words)
     except CycloptsError as exc:
         command = " ".join(exc.command_chain or ())
         hint = f"`whence {command} --help`" if command else "`whence --help`"
-        return _complain(f"{str(exc).rstrip('.')}; see {hint}", BAD_INPUT, words)
+        return _complain(f"{str(exc).removesuffix('.')}; see {hint}", BAD_INPUT, words)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 0
     return code if isinstance(code, int) else 0

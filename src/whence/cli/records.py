@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Group
 
 from whence import query
 from whence.cli import plain, reading, render, render_lists
@@ -158,5 +159,5 @@ def _print(records: list[Record], *, json: bool) -> None:
         lines = [render_lists.record_line(each) for each in records]
         for each_line in lines:
             each_line.overflow = "ellipsis" if sys.stdout.isatty() else "ignore"
-        render.show(*lines)
+        render.show(Group(*lines))
     sys.stdout.flush()

@@ -160,9 +160,9 @@ def _gaps(diff: dict[str, Any]) -> Iterator[RenderableType]:
 def _decisions(found: Comparison) -> Iterator[RenderableType]:
     same = sum(pair.same for pair in found.decisions)
     only = {"A": sum(pair.b is None for pair in found.decisions), "B": sum(pair.a is None for pair in found.decisions)}
-    words = [f"= {same} the same", f"≠ {len(found.decisions) - same - sum(only.values())} differ"]
-    words += [f"{sign} {only[of]} only in {of}" for sign, of in (("−", "A"), ("+", "B")) if only[of]]
-    beside = "   ".join(words)
+    counts = [f"= {same} the same", f"≠ {len(found.decisions) - same - sum(only.values())} differ"]
+    counts += [f"{sign} {only[of]} only in {of}" for sign, of in (("−", "A"), ("+", "B")) if only[of]]
+    beside = "   ".join(counts)
     yield heading("Decisions", beside if found.decisions else "none in either")
     for run in _runs(found.decisions):
         if run[0].same:

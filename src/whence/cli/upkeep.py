@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
+from rich.text import Text
 
 from whence.cli import reading, render
 from whence.cli.options import Json
@@ -52,7 +53,7 @@ def drain(*, json: Json = False) -> None:
         words += [f"{done.lost_owners} runs of lost processes marked incomplete"] if done.lost_owners else []
         words += [f"{done.quarantined} unreadable records put aside"] if done.quarantined else []
         words += [f"{render.size(done.skipped_bytes)} damaged"] if done.skipped_bytes else []
-        render.show(render.Text(", ".join(words)))
+        render.show(Text(", ".join(words)))
     if done.busy:
         raise StoreBusy("another process is draining this spool; wait for it, or try again")
 

@@ -28,7 +28,7 @@ def folder_of(project: str) -> str:
     once they are made safe. Control, direction and separator characters, dots in front and overlong names go.
     """
     plain = _UNSAFE.sub("-", unicodedata.normalize("NFKC", project)).strip("-._ ")[:64].rstrip("-._ ")
-    if plain == project:
+    if plain and plain == project:
         return plain
     return f"{plain or 'project'}-{hashlib.sha256(project.encode(errors='surrogatepass')).hexdigest()[:8]}"
 

@@ -5,6 +5,7 @@ it (an unsure decision before it, a difference from the last good run) is a *hyp
 Each claim names its record.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ CLOSE = 0.1
 MOST_HYPOTHESES = 6
 MOST_CHANGES = 10
 GOOD_RUNS_LOOKED_AT = 50
+_FROM_OUTSIDE = ("unfinished", "process_lost", "cancelled", "dropped")
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +260,8 @@ def _hypotheses(
                 change.record_id,
                 "changed",
             )
+    if all(claim.rule in _FROM_OUTSIDE for claim in chain):
+        return  # no decision of the run's explains that somebody ended it
     before = [made for made in in_order(trace) if made.ts_ns <= limit_ns and made.record_id not in named]
     unsure = [made for made in before if made.confidence is not None and made.confidence < UNSURE]
     for made in sorted(unsure, key=lambda d: d.confidence or 0.0):
@@ -305,9 +309,9 @@ def _retry_choices(trace: TraceView) -> Iterator[Claim]:
     for stage in trace.stages.values():
         if stage.name == "quality_gate":
             continue
-        previous: dict[str, Decision] = {}
-        for made in stage.decisions:
-            before = previous.get(made.decision)
+        previous: dict[tuple[str, int], Decision] = {}  # by name and how many of that name the attempt had before it
+        for made, nth in _numbered(stage.decisions):
+            before = previous.get((made.decision, nth))
             if before is not None and made.attempt > before.attempt and made.what != before.what:
                 yield _guess(
                     f"{stage.name}.{made.decision} chose {_short(made.what)} in attempt {made.attempt}, "
@@ -317,7 +321,16 @@ def _retry_choices(trace: TraceView) -> Iterator[Claim]:
                     "retry_changed",
                     made.ts_ns,
                 )
-            previous[made.decision] = made
+            previous[made.decision, nth] = made
+
+
+def _numbered(decisions: list[Decision]) -> Iterator[tuple[Decision, int]]:
+    """Yield each decision with how many of its name came before it in the same attempt."""
+    seen: Counter[tuple[str, int]] = Counter()
+    for made in decisions:
+        key = (made.decision, made.attempt)
+        yield made, seen[key]
+        seen[key] += 1
 
 
 def _thin_evidence(trace: TraceView) -> Iterator[Claim]:

@@ -1,5 +1,6 @@
 """How much of a text is kept: capture levels, keyed hashes of utterances, previews."""
 
+import contextlib
 import enum
 import hashlib
 import hmac
@@ -80,10 +81,8 @@ def load_or_create_key(path: str | os.PathLike[str]) -> Hasher:
             file.write(os.urandom(32).hex().encode())
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):  # another process was first; its key is the key
             os.link(draft, target)  # O_EXCL for a finished file: fails when the target exists
-        except FileExistsError:
-            pass  # another process was first; its key is the key
     finally:
         os.unlink(draft)
     return _hasher_of(target.read_bytes(), target)

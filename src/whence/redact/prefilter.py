@@ -17,7 +17,15 @@ splitting into words (3 µs), decoding and walking (12 µs).
 import re
 from typing import Final
 
-from whence.redact.keys import NAME_CHARS, NAME_DROPPED, NAME_SIGN, NAME_TABLE, has_loose_sign, is_secret_key, trailing_name
+from whence.redact.keys import (
+    NAME_CHARS,
+    NAME_DROPPED,
+    NAME_SIGN,
+    NAME_TABLE,
+    has_loose_sign,
+    is_secret_key,
+    trailing_name,
+)
 from whence.redact.rules import (
     DOTTED,
     FRACTION,

@@ -33,9 +33,9 @@ class Rule(NamedTuple):
     shape: bool = False
 
 
-# --- the shape of digits and capitals, shared with the prefilter ------------------------------------------------------
+# --- the shape of digits and capitals, shared with the prefilter ----------------------------------------------------
 
-_DROPPED: Final = b"abcdefghijklmnopqrstuvwxyzTZ_\"'()[]{}~"  # T and Z: parts of every RFC 3339 time
+_DROPPED: Final = b"abcdefghijklmnopqrstuvwxyzZ_\"'()[]{}~"  # Z ends every RFC 3339 time, T splits it
 _TABLE = bytearray(b"," * 256)
 for _code in b"0123456789ABCDEFGHIJKLMNOPQRSUVWXY":
     _TABLE[_code] = ord("0")
@@ -74,10 +74,12 @@ def has_shape(data: bytes) -> bool:
     """Return whether a match, or a text or record around it, shows one of the signs the prefilter looks for."""
     if not shows_shape(data.translate(SHAPE_TABLE, SHAPE_DROPPED)):
         return False
+    if len(data) < 32 and b"." not in data:
+        return True
     return shows_shape(HEX.sub(b"", FRACTION.sub(b".0", data)).translate(SHAPE_TABLE, SHAPE_DROPPED))
 
 
-# --- checks a pattern cannot express ----------------------------------------------------------------------------------
+# --- checks a pattern cannot express --------------------------------------------------------------------------------
 
 
 def luhn(text: str) -> bool:
@@ -117,7 +119,8 @@ def _is_iban(text: str) -> bool:
 
 
 _DATE: Final = re.compile(
-    r"(?:(?:19|20)[0-9]{2}[-./ ][01]?[0-9][-./ ][0-3]?[0-9]|[0-3]?[0-9][-./ ][0-3]?[0-9][-./ ](?:19|20)[0-9]{2})(?![0-9])"
+    r"(?:(?:19|20)[0-9]{2}[-./ ][01]?[0-9][-./ ][0-3]?[0-9]|"
+    r"[0-3]?[0-9][-./ ][0-3]?[0-9][-./ ](?:19|20)[0-9]{2})(?![0-9])"
 )
 
 
@@ -137,7 +140,7 @@ def _is_international(text: str) -> bool:
     return 8 <= _digits(text) <= 15
 
 
-# --- named values: password=..., "api_key": "...", token: ... --------------------------------------------------------
+# --- named values: password=..., "api_key": "...", token: ... -------------------------------------------------------
 
 # The last word of a name that may hold a secret; `keys.is_secret_key` judges the whole name.
 _LAST_WORD: Final = (
@@ -183,7 +186,7 @@ def is_weak_value(text: str) -> bool:
     return len(text) >= 3 and any(c.isdigit() for c in text) and (len(text) >= 6 or text.isdigit()) and is_value(text)
 
 
-# --- the rules ------------------------------------------------------------------------------------------------------------
+# --- the rules ------------------------------------------------------------------------------------------------------
 
 _B: Final = r"[A-Za-z0-9]"
 _U: Final = r"[A-Za-z0-9_\-]"
@@ -206,12 +209,12 @@ SECRET_RULES: Final[tuple[Rule, ...]] = (
     _token("openai_key", "sk-", rf"{_U}{{16,256}}"),
     _token("langfuse_key", "pk-lf-", rf"{_U}{{16,128}}"),
     _token("stripe_key", "[srp]k_(?:live|test)_", rf"{_B}{{10,128}}", "k_live_", "k_test_"),
-    _token("stripe_webhook", "whsec_", rf"[A-Za-z0-9+/]{{16,128}}={{0,2}}"),
+    _token("stripe_webhook", "whsec_", r"[A-Za-z0-9+/]{16,128}={0,2}"),
     _token("github_token", "gh[a-z]_", rf"{_B}{{30,255}}", "ghp_", "gho_", "ghs_", "ghu_", "ghr_"),
     _token("github_token", "github_pat_", r"[A-Za-z0-9_]{30,255}"),
     _token("gitlab_token", "gl[a-z]{2,5}-", rf"{_U}{{20,300}}(?:\.[0-9a-z]{{2,9}}){{0,3}}", "glpat-", "gldt-", "glrt-",
            "glptt-", "glcbt-", "glsoat-", "glft-", "glagent-"),
-    _token("slack_token", "x(?:ox[a-z]|app)-", rf"[A-Za-z0-9\-]{{10,255}}", "xox", "xapp-"),
+    _token("slack_token", "x(?:ox[a-z]|app)-", r"[A-Za-z0-9\-]{10,255}", "xox", "xapp-"),
     _token("aws_key_id", "(?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)", r"[A-Z0-9]{16}(?![A-Za-z0-9])", "AKIA", "ASIA", "AROA",
            "AIDA", "ABIA", "ACCA"),
     _token("google_key", "AIza", rf"{_U}{{35}}"),
@@ -240,7 +243,8 @@ SECRET_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "url_password", Family.SECRET, ("@",),
-        re.compile(rf"://{_MASK_AHEAD}[^\s:/@\"'<>\\]{{0,128}}:(?P<v>{_MASK_AHEAD}[^\s/@\"'<>\\]{{1,256}}(?:[/@][^\s/@\"'<>\\]{{1,64}}){{0,2}})@(?=[A-Za-z0-9\[])"),
+        re.compile(rf"://{_MASK_AHEAD}[^\s:/@\"'<>\\]{{0,128}}:"
+                   rf"(?P<v>{_MASK_AHEAD}[^\s/@\"'<>\\]{{1,256}}(?:[/@][^\s/@\"'<>\\]{{1,64}}){{0,2}})@(?=[A-Za-z0-9\[])"),
         is_value,
     ),
     Rule(
@@ -286,12 +290,14 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "phone", Family.PERSONAL, (),
-        re.compile(rf"{_EDGE}(?:1[-. /])?\(?[2-9]{_D}{{2}}(?:\) ?|[-. /]){_D}{{3}}[-. ]{_D}{{4}}(?![0-9A-Za-z_])(?![-.][0-9])"),
+        re.compile(rf"{_EDGE}(?:1[-. /])?\(?[2-9]{_D}{{2}}(?:\) ?|[-. /]){_D}{{3}}[-. ]{_D}{{4}}"
+                   r"(?![0-9A-Za-z_])(?![-.][0-9])"),
         _is_phone, True,
     ),
     Rule(
         "phone", Family.PERSONAL, (),
-        re.compile(rf"{_EDGE}\(?0[1-9][0-9]{{0,4}}(?:(?:\) ?| ?/ ?|[ .\-]){_D}{{2,9}}(?:[ .\-]{_D}{{2,6}}){{0,4}})(?![0-9A-Za-z_])(?![-.:][0-9])"),
+        re.compile(rf"{_EDGE}\(?0[1-9][0-9]{{0,4}}(?:(?:\) ?| ?/ ?|[ .\-]){_D}{{2,9}}(?:[ .\-]{_D}{{2,6}}){{0,4}})"
+                   r"(?![0-9A-Za-z_])(?![-.:][0-9])"),
         _is_national, True,
     ),
     Rule(
@@ -304,7 +310,8 @@ PERSONAL_RULES: Final[tuple[Rule, ...]] = (
         ),
         _is_phone, True,
     ),
-    Rule("us_ssn", Family.PERSONAL, ("-",), re.compile(r"(?<![0-9A-Za-z_.\-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![0-9A-Za-z_\-])"), None, True),
+    Rule("us_ssn", Family.PERSONAL, ("-",), re.compile(r"(?<![0-9A-Za-z_.\-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-"
+                   r"(?!0000)[0-9]{4}(?![0-9A-Za-z_\-])"), None, True),
 )  # fmt: skip
 
 ADDRESS_RULES: Final[tuple[Rule, ...]] = (

@@ -138,7 +138,8 @@ def _apply(rule: Rule, text: str) -> str:
     while found is not None:
         start, end = found.span(group)
         part = found[group]
-        if (rule.shape and not has_shape(found[0].encode("ascii", "replace"))) or (rule.accept is not None and not rule.accept(part)):
+        shaped = not rule.shape or has_shape(found[0].encode("ascii", "replace"))
+        if not shaped or (rule.accept is not None and not rule.accept(part)):
             rejected += 1
             if rejected > _MAX_REJECTED:  # built to be slow, or a table of near misses: keep what is before it only
                 parts += (text[done : found.start()], DENSE)

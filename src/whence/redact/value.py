@@ -79,7 +79,7 @@ def clean(
     walk = _Walk(level, limits, hasher)
     try:
         return walk.node(value, 0), walk.flags
-    except Exception:  # fail closed, whatever it was
+    except Exception:  # noqa: BLE001 - fail closed, whatever it was
         return DROPPED, walk.flags | Flag.DROPPED
 
 
@@ -97,7 +97,7 @@ class _Walk:
         self._inside: set[int] = set()  # ids of the containers above this node
         self.flags = Flag(0)
 
-    # --- dispatch -----------------------------------------------------------------------------------------------------
+    # --- dispatch ---------------------------------------------------------------------------------------------------
 
     def node(self, value: object, depth: int) -> object:
         self._left -= 1
@@ -106,7 +106,7 @@ class _Walk:
             return "<truncated>"
         try:
             return self._convert(value, depth)
-        except Exception:  # includes RecursionError; one bad value must not cost its neighbours
+        except Exception:  # noqa: BLE001 - RecursionError too; one bad value must not cost its neighbours
             self.flags |= Flag.DROPPED
             return DROPPED
 
@@ -143,7 +143,7 @@ class _Walk:
             return self._container(fields, depth, identity=id(value))
         return self._describe(value, kind)
 
-    # --- scalars --------------------------------------------------------------------------------------------------------
+    # --- scalars ----------------------------------------------------------------------------------------------------
 
     def _string(self, text: str) -> object:
         limit = self._limits.string_chars
@@ -218,7 +218,7 @@ class _Walk:
                 return self._convert(plain, 0)
         return f"<{name_of(kind)}>"
 
-    # --- containers -----------------------------------------------------------------------------------------------------
+    # --- containers -------------------------------------------------------------------------------------------------
 
     def _container(self, value: Any, depth: int, *, identity: int | None = None) -> object:
         if depth >= self._limits.depth:

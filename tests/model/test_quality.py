@@ -1,0 +1,59 @@
+"""Quality is read in one place, from any of the forms in which pipelines state it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whence.model.quality import derive_quality, passed_of
+
+
+def test_gaps_and_strengths_follow_from_scores() -> None:
+    quality = derive_quality({"principle_scores": {"a": 1.9, "b": 2.0, "c": 2.5, "d": 3.0}})
+
+    assert (quality.gaps, quality.strengths) == (("a",), ("d",))
+    assert (quality.overall, quality.passed) == (None, None)
+
+
+def test_the_overall_score_needs_no_principles() -> None:
+    assert derive_quality({"overall_score": 2.4, "passed": True}).overall == 2.4
+
+
+def test_explicit_gaps_count_only_where_nothing_is_scored() -> None:
+    assert derive_quality({"gaps": ["a", {"id": "b"}]}).gaps == ("a", "b")
+    assert derive_quality({"gaps": ["a"], "principle_scores": [{"id": "b", "score": 3}]}).gaps == ()
+
+
+def test_the_first_source_that_states_a_thing_wins() -> None:
+    quality = derive_quality({"passed": False}, {"passed": True, "overall_score": 1.0})
+
+    assert (quality.passed, quality.overall) == (False, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "passed"),
+    [
+        ({"passed": True}, True),
+        ({"passing": False}, False),
+        ({"quality_gate_result": "PASS"}, True),
+        ({"quality_gate_result": " failed "}, False),
+        ({"quality_gate_result": "maybe"}, None),
+        ({"passed": "yes"}, None),
+        ({}, None),
+    ],
+)
+def test_every_spelling_of_passed(data: dict[str, object], passed: bool | None) -> None:
+    assert passed_of(data) is passed
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+KEYS = ("principle_scores", "gaps", "strengths", "overall_score", "passed", "threshold", "gap_principles")
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), anything))
+def test_no_form_raises(source: dict[str, object]) -> None:
+    quality = derive_quality(source)
+
+    assert all(score < 2 for pid, score in quality.scores.items() if pid in quality.gaps)
