@@ -175,7 +175,9 @@ class Material:
         if chance.random() < 0.008:
             words += " " + chance.choice(self.samples.rare_words)
         level = 3 if chance.random() < 0.01 else 0
-        data = f'{{"message":"{words}","attributes":{{"source":"s-{chance.randrange(50)}","n":{chance.randrange(999)}}}}}'
+        data = (
+            f'{{"message":"{words}","attributes":{{"source":"s-{chance.randrange(50)}","n":{chance.randrange(999)}}}}}'
+        )
         return self._one("event", f"saw_{chance.randrange(24)}", f"{where}{level},0,", data)
 
     def _decision(self, where: str) -> bytes:
@@ -194,7 +196,8 @@ class Material:
         prompt, response = self._text(700), self._text(230)
         where = f'"{otel}","{self._chance.getrandbits(64) | 1:016x}","{parent}","{stage}","{project}","writer",0,0,'
         kept, references = [], []
-        for text in (prompt, response):
+        for place, words in enumerate((prompt, response)):
+            text = f"{self.samples.contents + place} {words}"  # no two alike, so that each is kept
             digest = hashlib.sha256(text.encode()).hexdigest()
             kept.append(self._encoded("content", digest, where, f'{{"text":"{text}"}}'))
             references.append(f'{{"content_sha256":"{digest}","chars":{len(text)},"preview":"{text[:80]}"}}')
@@ -219,7 +222,9 @@ class Material:
 
     def _encoded(self, kind: str, name: str, where: str, data: str) -> bytes:
         ts_ns = self.samples.last_ns
-        record_id = f"{ts_ns // 1_000_000:012x}7{self.samples.records & 0xFFF:03x}{self._chance.getrandbits(62) | 1 << 63:016x}"
+        record_id = (
+            f"{ts_ns // 1_000_000:012x}7{self.samples.records & 0xFFF:03x}{self._chance.getrandbits(62) | 1 << 63:016x}"
+        )
         return f'["{record_id}","{kind}","{name}",{ts_ns},{where}{data}]'.encode()
 
     def _text(self, words: int) -> str:
@@ -231,7 +236,7 @@ def fill_spool(directory: Path, records: int, *, seed: int = 1, segment_bytes: i
     """Write a spool of a process that is gone: whole segments, ready to be drained."""
     directory.mkdir(parents=True, exist_ok=True)
     material = Material(records, seed=seed)
-    writer, number, sequence = f"{seed:016x}", 0, 0
+    writer, number = f"{seed:016x}", 0
     pending: list[bytes] = []
     size = 0
 
@@ -240,9 +245,8 @@ def fill_spool(directory: Path, records: int, *, seed: int = 1, segment_bytes: i
         data = frames.pack(msgspec.json.encode(head), 0) + b"".join(pending)
         (directory / f"{writer}-{number:06d}.seg").write_bytes(data)
 
-    for each in material.stream():
+    for sequence, each in enumerate(material.stream()):
         pending.append(frames.pack(each, sequence))
-        sequence += 1
         size += len(pending[-1])
         if size >= segment_bytes:
             number += 1

@@ -327,7 +327,12 @@ class TraceContext:
 
 
 def _finished(trace: Trace, done: dict[str, Any], verbose: bool) -> dict[str, Any]:
+    from whence.runtime.scorecard import write_summary
+
     result = {"trace_id": trace.trace_id, "status": trace.status, **done}
+    if "file_path" in done:
+        summary = write_summary(trace.view())
+        result["summary_file"] = str(summary) if summary is not None else None
     if verbose:
         from whence.runtime.scorecard import print_scorecard
 

@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from tests.builders import HOUR_NS, SECOND_NS, START_NS, Run, content, encoded, hex_id, record, whole_run
 
+from tests.builders import HOUR_NS, SECOND_NS, START_NS, Run, content, encoded, hex_id, record, whole_run
 from whence.errors import BadInput, StoreUnreachable
 from whence.model.assembly import assemble, summarise
 from whence.model.filters import Condition, RecordFilter, TraceFilter
@@ -206,6 +206,16 @@ def test_a_name_belongs_to_the_first_trace_that_has_it(store: Store) -> None:
     assert store.trace(second.otel_trace_id).trace_id == f"otel_{second.otel_trace_id}"  # type: ignore[union-attr]
 
 
+def test_nobody_can_claim_the_name_that_another_trace_falls_back_on(store: Store) -> None:
+    victim, thief = Run(1), Run(2)
+    thief.trace_id = f"otel_{victim.otel_trace_id}"
+    store.accept(thief.start().records)
+    store.accept(victim.add("event").end().records)
+
+    assert store.trace(thief.otel_trace_id).trace_id == f"otel_{thief.otel_trace_id}"  # type: ignore[union-attr]
+    assert store.trace(victim.otel_trace_id).trace_id == f"otel_{victim.otel_trace_id}"  # type: ignore[union-attr]
+
+
 def test_payloads_of_no_known_shape_do_not_stop_a_trace(store: Store) -> None:
     """A client may write anything; its trace is then as good as what can be read of it."""
     run = Run(1, intent="exploring").start()
@@ -348,6 +358,8 @@ RECORD_FILTERS = [
     (RecordFilter(since_ns=START_NS + 2 * SECOND_NS, until_ns=START_NS + 4 * SECOND_NS), [2, 3]),
     (RecordFilter(since_ns=START_NS + HOUR_NS), [5]),
     (RecordFilter(until_ns=START_NS), []),
+    (RecordFilter(since_ns=-(10**30), until_ns=10**30), [1, 2, 3, 4, 5]),
+    (RecordFilter(since_ns=10**30), []),
     (RecordFilter(since_ns=START_NS + 5 * HOUR_NS), []),
     (RecordFilter(trace=TRACE, kinds=("decision",), name="pick", component="tests", stage="s1"), [2]),
 ]
@@ -388,6 +400,7 @@ CONDITIONS = [
     ("n", "=", 5.0, [2]),
     ("n", ">=", 2.5, [1, 2]),
     ("n", "<", 5, [1]),
+    ("n", "<", 10**30, [1, 2]),
     ("n", ">", 1, [1, 2]),
     ("n", "!=", 5, [1, 3, 4, 5]),
     ("n", "=", "5", [3]),
@@ -491,6 +504,7 @@ def test_a_page_of_nothing_is_refused(store: Store) -> None:
         lambda: store.traces(EVERY_TRACE, limit=0),
         lambda: store.findings(limit=-1),
         lambda: store.search("x", limit=0),
+        lambda: store.traces(EVERY_TRACE, limit=2**63),
         lambda: store.traces_like("x", limit=0),
     ):
         with pytest.raises(BadInput, match="limit"):
@@ -580,6 +594,7 @@ def test_search_finds_words_of_records_and_of_texts_they_refer_to(store: Store) 
     assert found("ZEBRA again") == [2]
     assert found("zeb") == [3, 2, 1]
     assert found("again zeb") == [2]
+    assert found("zeb again") == found("z") == []
     assert found("giraffe") == [3]
     assert found("collapsed") == [5]
     assert found("choose_animal") == found("animal choose") == [1]
@@ -722,6 +737,8 @@ def test_records_are_counted_by_hour_kind_and_name(store: Store) -> None:
     ]
     assert len(store.record_counts(since_ns=START_NS + HOUR_NS + 9)) == 1
     assert len(store.record_counts(until_ns=START_NS + 9)) == 4
+    assert len(store.record_counts(since_ns=-(10**30), until_ns=10**30)) == 5
+    assert store.totals(TraceFilter(since_ns=10**30)).total_runs == 0
 
 
 def test_stats_tell_how_much_there_is(store: Store) -> None:

@@ -10,8 +10,8 @@ import apsw
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.builders import HOUR_NS, START_NS, encoded, hex_id
 
+from tests.builders import HOUR_NS, START_NS, encoded, hex_id
 from whence.model.assembly import assemble, summarise
 from whence.model.filters import RecordFilter, TraceFilter
 from whence.model.trace import IN_PROGRESS
@@ -20,7 +20,7 @@ from whence.store.memory import MemoryStore
 from whence.store.sqlite import SqliteStore
 
 QUIET = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 small = st.integers(0, 40).map(lambda n: n / 4)

@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FRONT = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 
-_FENCE = re.compile(r"^(?P<in> *)(?P<ticks>```+)(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=in)(?P=ticks)[ ]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<in> *)(?P<ticks>```+)(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=in)(?P=ticks)[ ]*$", re.M | re.S
+)
 
 
 class Block(NamedTuple):

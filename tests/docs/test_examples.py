@@ -6,61 +6,94 @@ namespace of its own. In a `console` block the lines that begin with `$ ` are ru
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
 
-_RUN_BLOCKS = """
-import json, sys
-for page, line, code in json.load(sys.stdin):
-    print(f"# {page}:{line}", flush=True)
-    exec(compile("\\n" * (line - 1) + code, page, "exec"), {"__name__": "__main__"})
+_RUN = """
+import contextlib, io, json, sys
+import whence
+from whence.runtime import runtime
+for where, words, code in json.load(sys.stdin):
+    print(f"# {where}", flush=True)
+    if words is None:
+        runtime.use(None)  # each block begins as a program of its own would
+        page, _, line = where.rpartition(":")
+        exec(compile("\\n" * (int(line) - 1) + code, page, "exec"), {"__name__": "__main__"})
+        whence.shutdown()
+        continue
+    from whence.cli import main
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as said:
+        status = main(words)
+    if status != 0:
+        sys.exit(f"{where}: whence {' '.join(words)}: exit {status}\\n{said.getvalue()}")
 """
+"""Runs steps in one process: Python blocks, and command lines of whence without the start of an interpreter for each."""
+
+
+class Step(NamedTuple):
+    """Something to run."""
+
+    kind: str  # python, or shell
+    where: str  # page:line
+    words: list[str] | None  # of a plain `whence …`
+    code: str
 
 
 def _runnable(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language in ("python", "console")]
 
 
-def _environment(data: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("WHENCE_")}
-    scripts = str(Path(sys.executable).parent)
-    return {**kept, "WHENCE_DATA": str(data), "PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "COLUMNS": "100"}
+def _steps(page: Path) -> Iterator[Step]:
+    for block in _runnable(page):
+        if block.language == "python":
+            yield Step("python", f"{name_of(page)}:{block.line}", None, block.code)
+            continue
+        for line in block.code.splitlines():
+            if line.startswith("$ "):
+                words = shlex.split(line[2:])
+                plain = words[0] == "whence" and not {"|", "||", ";", ">", "&&"} & set(words) and ";" not in line
+                step = Step("python" if plain else "shell", f"{name_of(page)}:{block.line}", None, line[2:])
+                yield step._replace(words=words[1:]) if plain else step
 
 
 def _run(command: list[str], work: Path, said: str = "") -> "subprocess.CompletedProcess[str]":
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WHENCE_")}
+    scripts = str(Path(sys.executable).parent)
+    environment = {
+        **kept,
+        "WHENCE_DATA": str(work / "data"),
+        "PATH": f"{scripts}{os.pathsep}{kept['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "100",
+    }
     return subprocess.run(
-        command,
-        cwd=work,
-        env={**_environment(work / "data"), "PYTHONPATH": str(ROOT)},
-        input=said,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        command, cwd=work, env=environment, input=said, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if _runnable(page)], ids=name_of)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
-    for language, group in groupby(_runnable(page), key=lambda block: block.language):
-        if language == "python":
-            code = json.dumps([(name_of(each.page), each.line, each.code) for each in group])
-            done = _run([sys.executable, "-W", "error", "-c", _RUN_BLOCKS], tmp_path, code)
+    for kind, group in groupby(_steps(page), key=lambda step: step.kind):
+        steps = list(group)
+        if kind == "python":
+            said = json.dumps([(step.where, step.words, step.code) for step in steps])
+            done = _run([sys.executable, "-W", "error", "-c", _RUN], tmp_path, said)
             assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
             continue
-        for block in group:
-            for line in block.code.splitlines():
-                if line.startswith("$ "):
-                    done = _run(["bash", "-c", line[2:]], tmp_path)
-                    where = f"{name_of(block.page)}:{block.line}: {line}"
-                    assert done.returncode == 0, f"{where}\n{done.stdout}\n{done.stderr}"
-                    assert "internal error" not in done.stderr, f"{where}\n{done.stderr}"
+        for step in steps:
+            done = _run(["bash", "-c", step.code], tmp_path)
+            assert done.returncode == 0, f"{step.where}: {step.code}\n{done.stdout}\n{done.stderr}"
+            assert "internal error" not in done.stderr, f"{step.where}: {step.code}\n{done.stderr}"
 
 
 def test_there_are_examples_to_run() -> None:

@@ -29,6 +29,11 @@ def positives() -> list[Positive]:
     return [_positive(line) for line in _lines("positives.txt")]
 
 
+def known_gaps() -> list[Positive]:
+    """Return the texts whose marked parts are not found yet."""
+    return [_positive(line) for line in _lines("known_gaps.txt")]
+
+
 def _positive(line: str) -> Positive:
     kind, _, marked = line.partition("\t")
     text, spans, start = "", [], 0

@@ -18,7 +18,9 @@ def test_a_hash_names_its_algorithm_and_key() -> None:
     assert (algorithm, key_id, len(digest)) == ("hmac-sha256", "kid", 64)
 
 
-@pytest.mark.parametrize("other", ["HELLO world", "  hello   world ", "hello\n\tworld", "ｈｅｌｌｏ world", "hello\u00a0world"])
+@pytest.mark.parametrize(
+    "other", ["HELLO world", "  hello   world ", "hello\n\tworld", "ｈｅｌｌｏ world", "hello\u00a0world"]
+)
 def test_texts_that_read_alike_hash_alike(other: str) -> None:
     hasher = Hasher(b"k" * 32, "kid")
 

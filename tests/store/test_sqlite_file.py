@@ -8,8 +8,8 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.builders import Run, content, encoded, hex_id, whole_run
 
+from tests.builders import Run, content, encoded, hex_id, whole_run
 from whence.errors import StoreBusy, StoreTooNew, StoreUnreachable
 from whence.model.filters import RecordFilter
 from whence.store.interface import EVERY_TRACE
@@ -303,3 +303,19 @@ def test_traces_have_the_columns_of_the_seed_and_of_the_model(store: SqliteStore
     assert found[:38] == list(TraceSummary.__struct_fields__)[:38]
     assert found[37] == "updated_at"
     assert store.traces(EVERY_TRACE).items == ()
+
+
+def test_a_full_disk_takes_nothing_of_the_batch_and_is_told(store: SqliteStore) -> None:
+    store.accept([encoded(1)])
+    with store._connections.writer() as connection:
+        pages = connection.pragma("page_count")
+        connection.pragma("max_page_count", pages + 2)
+
+    with pytest.raises(StoreUnreachable, match="full"):
+        store.accept([*whole_run(1).records, encoded(5, data={"message": "x" * 100_000})])
+
+    assert store.stats()["records"] == 1
+    with store._connections.writer() as connection:
+        connection.pragma("max_page_count", 1_000_000)
+    assert store.accept(whole_run(1).records).ended == (whole_run(1).otel_trace_id,)
+    assert store.integrity() == []

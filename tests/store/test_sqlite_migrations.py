@@ -5,9 +5,9 @@ from pathlib import Path
 
 import apsw
 import pytest
+
 from tests.builders import Run, whole_run
 from tests.store.test_sqlite_file import run
-
 from whence.errors import StoreUnreachable
 from whence.store.interface import Store
 from whence.store.sqlite import SqliteStore, schema

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.builders import encoded, hex_id, whole_run
 
+from tests.builders import encoded, hex_id, whole_run
 from whence.errors import StoreUnreachable
 from whence.model.filters import RecordFilter
 from whence.store.interface import EVERY_TRACE

@@ -19,15 +19,12 @@ def version(*, json: Json = False) -> None:
     if not json:
         sys.stdout.write(f"whence {__version__}\n")
         return
-    import apsw
-
     from whence.cli import plain
     from whence.store.sqlite import schema
 
     found = {
         "whence": __version__,
         "python": sys.version.split()[0],
-        "sqlite": apsw.sqlite_lib_version(),
         "schema": schema.newest(),
     }
     sys.stdout.write(plain.json(found) + "\n")

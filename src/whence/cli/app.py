@@ -63,7 +63,7 @@ app["--help"].group = _ABOUT
 def whence(
     *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     data: Annotated[
-        Path | None, Parameter(group=_EVERYWHERE, help="The data directory; otherwise WHENCE_DATA, or the user's own.")
+        str | None, Parameter(group=_EVERYWHERE, help="The data directory; otherwise WHENCE_DATA, or the user's own.")
     ] = None,
     debug: Annotated[
         bool, Parameter(negative="", show_default=False, group=_EVERYWHERE, help="Show where an error came from.")
@@ -71,8 +71,8 @@ def whence(
 ) -> int:
     """Run one command."""
     if data is not None:
-        if not str(data).strip():
-            raise BadInput("--data ''; give a directory")
-        os.environ["WHENCE_DATA"] = str(data.expanduser().absolute())
+        if not data.strip():
+            raise BadInput(f"--data {data!r}; give a directory")
+        os.environ["WHENCE_DATA"] = str(Path(data).expanduser().absolute())
     code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     return code if isinstance(code, int) else 0

@@ -53,7 +53,9 @@ def demo(
     for name, options, what in _RUNS:
         _one(package, root, questions[name], options, data / "reports", what)
     store = reading.ready()
-    rows = [row for row in query.traces(TraceFilter(project=PROJECT), limit=50, store=store).items if row.id not in before]
+    rows = [
+        row for row in query.traces(TraceFilter(project=PROJECT), limit=50, store=store).items if row.id not in before
+    ]
     if len(rows) != len(_RUNS):
         raise DemoFailed(f"{len(rows)} of {len(_RUNS)} runs were recorded; `whence doctor --data {data}` says why")
     worst = next((row for row in rows if row.status == "complete" and row.quality_gate_passed is False), rows[0])
@@ -111,7 +113,9 @@ def locate() -> tuple[str, Path | None]:
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "examples" / "research" / "__main__.py").is_file():
         return "examples.research", checkout
-    raise NotFound("the example pipeline is not part of this installation; install a wheel of whence, or use a checkout")
+    raise NotFound(
+        "the example pipeline is not part of this installation; install a wheel of whence, or use a checkout"
+    )
 
 
 def _environment(root: Path | None) -> dict[str, str]:
@@ -122,11 +126,14 @@ def _environment(root: Path | None) -> dict[str, str]:
 
 def _questions(package: str, root: Path | None) -> dict[str, str]:
     """Return the example's own questions, by what they show. Asked in a process, so that nothing of it is loaded here."""
-    code = (
-        f"import json; from {package} import DEMO_QUESTIONS as q; print(json.dumps({{k: v.question for k, v in q.items()}}))"
-    )
+    code = f"import json; from {package} import DEMO_QUESTIONS as q; print(json.dumps({{k: v.question for k, v in q.items()}}))"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=_environment(root), capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        [sys.executable, "-c", code],
+        env=_environment(root),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
     if done.returncode:
         raise DemoFailed(f"the example pipeline does not start: {_last_line(done.stderr)}")

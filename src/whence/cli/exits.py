@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _call(words: Sequence[str]) -> int:
-    from cyclopts.exceptions import CycloptsError, UnknownCommandError
+    from cyclopts.exceptions import CycloptsError, UnknownCommandError, UnusedCliTokensError
 
     from whence.cli.app import COMMANDS, app
 
@@ -49,7 +49,10 @@ def _call(words: Sequence[str]) -> int:
     except CycloptsError as exc:
         command = " ".join(exc.command_chain or ())
         hint = f"`whence {command} --help`" if command else "`whence --help`"
-        return _complain(f"{str(exc).removesuffix('.')}; see {hint}", BAD_INPUT, words)
+        said = str(exc).removesuffix(".")
+        if isinstance(exc, UnusedCliTokensError):
+            said = f"{' '.join(exc.unused_tokens or ())!r} is not accepted here"
+        return _complain(f"{said}; see {hint}", BAD_INPUT, words)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 0
     return code if isinstance(code, int) else 0

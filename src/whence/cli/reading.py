@@ -9,10 +9,13 @@ from whence.runtime.runtime import runtime
 from whence.store.interface import Store
 
 
-def ready() -> Store:
+def ready(*, quiet: bool = False) -> Store:
     """Return the store with everything spooled drained into it; a bar is drawn where that takes long.
 
     A data directory that cannot be written (a backup, somebody else's) is read as it is, which is said on stderr.
+
+    Args:
+        quiet: do not say that another process was draining meanwhile.
 
     Raises:
         StoreUnreachable: it cannot be opened.
@@ -21,7 +24,7 @@ def ready() -> Store:
     try:
         with render.progress("draining the spool") as tick:
             drained = own.drain(progress=tick)
-        if drained.busy:
+        if drained.busy and not quiet:
             render.note("whence: another process is draining; the newest records may be missing here")
         return own.store()
     except StoreUnreachable as exc:

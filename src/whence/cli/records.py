@@ -125,7 +125,7 @@ def tail(
         seen = last[-1].record_id if last else None
         while not once:
             time.sleep(EVERY_S)
-            fresh = list(_since(wanted, seen, reading.ready()))
+            fresh = list(_since(wanted, seen, reading.ready(quiet=True)))
             _print(fresh, json=json)
             seen = fresh[-1].record_id if fresh else seen
     except KeyboardInterrupt:

@@ -146,7 +146,13 @@ def columns(*widths: dict[str, Any]) -> Table:
     wide = any("ratio" in each for each in widths)
     shown = any("header" in each for each in widths)
     table = Table(
-        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False, show_header=shown, expand=wide
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style=QUIET,
+        show_edge=False,
+        show_header=shown,
+        expand=wide,
     )
     for each in widths:
         table.add_column(**each)
@@ -223,7 +229,9 @@ def state(row: TraceSummary) -> Text:
     """Return how a run went, in words."""
     words = {IN_PROGRESS: "in progress"}.get(row.status, row.status)
     style = {COMPLETE: GOOD, IN_PROGRESS: COMMAND, INCOMPLETE: MAYBE}.get(row.status, BAD)
-    return joined([Text(words, style), *([gate(row.quality_gate_passed)] if row.quality_gate_passed is not None else [])])
+    return joined(
+        [Text(words, style), *([gate(row.quality_gate_passed)] if row.quality_gate_passed is not None else [])]
+    )
 
 
 def gate(passed: bool | None) -> Text:

@@ -23,7 +23,9 @@ def report(checks: Sequence[Check]) -> RenderableType:
         sign = Text("✓", GOOD) if check.ok else Text("✗", bad)
         table.add_row(sign, Text(check.name, "" if check.ok else NAME), text(check.message, "" if check.ok else bad))
         if check.remedy:
-            table.add_row("", "", Text.assemble(("→ ", QUIET), (plain.line(check.remedy), QUIET if check.ok else COMMAND)))
+            table.add_row(
+                "", "", Text.assemble(("→ ", QUIET), (plain.line(check.remedy), QUIET if check.ok else COMMAND))
+            )
     found = sum(not check.ok for check in checks)
     if healthy(checks):
         verdict = Text("healthy: what is recorded arrives and can be read back", GOOD)

@@ -39,9 +39,9 @@ from whence.store.interface import Hit
 def traces(rows: Sequence[TraceSummary]) -> RenderableType:
     """Return runs as a table, one a line."""
     table = columns(
-        {"width": 1},
-        {"header": "run", "no_wrap": True},
-        {"header": "started (UTC)", "no_wrap": True},
+        {"min_width": 1, "no_wrap": True},
+        {"header": "run", "no_wrap": True, "min_width": 8},
+        {"header": "began (UTC)", "no_wrap": True},
         {"header": "project", "no_wrap": True, "overflow": "ellipsis", "max_width": 16},
         {"header": "quality", "no_wrap": True, "justify": "right"},
         {"header": "took", "no_wrap": True, "justify": "right"},
@@ -111,7 +111,9 @@ def decisions(records: Sequence[Record]) -> RenderableType:
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         head.add_column(no_wrap=True)
         head.add_column(no_wrap=True, justify="right")
-        where = Text.assemble((f"{plain.line(record.stage)}." if record.stage else "", QUIET), (plain.line(record.name), NAME))
+        where = Text.assemble(
+            (f"{plain.line(record.stage)}." if record.stage else "", QUIET), (plain.line(record.name), NAME)
+        )
         when = joined([Text(short_id(record.trace), COMMAND), Text(moment(record.ts_ns)[5:], QUIET)])
         head.add_row(where, confidence(said.get("confidence")), when)
         parts += [head, indented(text(said.get("what"), limit=160))]

@@ -50,7 +50,9 @@ class TraceDrawing:
         content: a text by its hash.
     """
 
-    def __init__(self, row: TraceSummary, view: TraceView, findings: Sequence[StoredFinding], *, full: bool, content: Lookup):
+    def __init__(
+        self, row: TraceSummary, view: TraceView, findings: Sequence[StoredFinding], *, full: bool, content: Lookup
+    ):
         self.row, self.view, self.findings, self.full = row, view, findings, full
         self._content = content
         self._limit = None if full else CLIP
@@ -103,7 +105,8 @@ class TraceDrawing:
             yield "cost", Text("  ".join(each for each in (cost, tokens) if each))
         if row.parent_trace_id:
             yield "part of", text(row.parent_trace_id)
-        yield "recorded", Text(f"{row.records} records, {row.decisions} decisions")
+        events = f", {self.view.events} events" if self.view.events else ""
+        yield "recorded", Text(f"{row.records} records, {row.decisions} decisions{events}")
         if row.dropped:
             yield "dropped", Text(f"{row.dropped} records (see `whence doctor`)", BAD)
 
@@ -161,9 +164,10 @@ class TraceDrawing:
         if made.alternatives_considered:
             rows.append(("not", self._text(made.alternatives_considered, QUIET)))
         if self.full:
-            rows += [(name, self._text(value)) for name, value in made.inputs.items()]
-            rows += [(name, self._text(value)) for name, value in (made.attributes or {}).items()]
-            rows += [(f"given {name}", self._text(value)) for name, value in (made.given or {}).items()]
+            # Under the names that `whence decisions --where` takes.
+            rows += [(f"inputs.{name}", self._text(value)) for name, value in made.inputs.items()]
+            rows += [(f"attributes.{name}", self._text(value)) for name, value in (made.attributes or {}).items()]
+            rows += [(f"given.{name}", self._text(value)) for name, value in (made.given or {}).items()]
             rows.append(("record", Text(made.record_id, QUIET)))
         node.add(Group(*parts, pairs(rows)) if rows else Group(*parts))
 
@@ -205,7 +209,9 @@ class TraceDrawing:
             self._llm_row(table.add_row, call)
         yield indented(table)
         for call in calls if self.full else []:
-            rows = [(name, self._text(call.attributes[name])) for name in ("prompt", "response") if name in call.attributes]
+            rows = [
+                (name, self._text(call.attributes[name])) for name in ("prompt", "response") if name in call.attributes
+            ]
             yield indented(pairs([*rows, ("record", Text(call.record_id, QUIET))]))
 
     def _llm_row(self, add: Callable[..., None], call: LlmUse) -> None:
@@ -222,7 +228,11 @@ class TraceDrawing:
             (name, self._text(value)) for name, value in self.view.outputs.items() if value not in (None, "", [], {})
         ]
         for child in self.view.child_traces:
-            parts = [text(child.get("trace_id")), text(child.get("output_type") or "", QUIET), text(child.get("path") or "")]
+            parts = [
+                text(child.get("trace_id")),
+                text(child.get("output_type") or "", QUIET),
+                text(child.get("path") or ""),
+            ]
             rows.append(("child run", joined(part for part in parts if part.plain)))
         if self.row.trace_file_path:
             rows.append(("document", text(self.row.trace_file_path)))
@@ -266,7 +276,10 @@ def _counts(stage: StageTrace) -> str:
     found = {key: value for key, value in {**stage.outputs, **stage.evidence}.items() if type(value) is int}
     collected = found.get("collected_count", found.get("evidence_collected"))
     passed = found.get("evidence_passed", found.get("passed_count"))
-    words = [f"{collected} collected" if collected is not None else "", f"{passed} passed" if passed is not None else ""]
+    words = [
+        f"{collected} collected" if collected is not None else "",
+        f"{passed} passed" if passed is not None else "",
+    ]
     return " → ".join(word for word in words if word)
 
 

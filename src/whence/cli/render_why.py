@@ -87,7 +87,10 @@ def _rests_on(claim: Claim) -> Text:
 def _against(answer: Why) -> list[RenderableType]:
     beside = plain.line(answer.good_run)
     if not answer.changes:
-        return [heading("Against the last good run", beside), indented(Text("nothing that was recorded differs", QUIET))]
+        return [
+            heading("Against the last good run", beside),
+            indented(Text("nothing that was recorded differs", QUIET)),
+        ]
     table = columns(
         {"header": "what", "overflow": "fold", "max_width": 24},
         {"header": "good run", "overflow": "fold", "ratio": 1},
@@ -167,7 +170,9 @@ def _decisions(found: Comparison) -> Iterator[RenderableType]:
     for run in _runs(found.decisions):
         if run[0].same:
             words = "1 decision the same" if len(run) == 1 else f"{len(run)} decisions the same"
-            last = f": {run[0].stage}.{run[0].decision}" + (f" … {run[-1].stage}.{run[-1].decision}" if len(run) > 1 else "")
+            last = f": {run[0].stage}.{run[0].decision}" + (
+                f" … {run[-1].stage}.{run[-1].decision}" if len(run) > 1 else ""
+            )
             yield Text.assemble(("  =  ", QUIET), (words + plain.line(last), QUIET))
         else:
             for pair in run:

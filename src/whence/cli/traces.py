@@ -63,9 +63,7 @@ def traces(
     )
     found = query.traces(where, limit=limit, cursor=cursor, store=reading.ready())
     empty = _NONE if where != TraceFilter() else "no run is recorded yet; run a pipeline, or `whence demo`"
-    render.page(
-        found.items, found.cursor, json=json, draw=render_lists.traces, data=msgspec.to_builtins, empty=empty
-    )
+    render.page(found.items, found.cursor, json=json, draw=render_lists.traces, data=msgspec.to_builtins, empty=empty)
 
 
 def flagged(*, project: Project = None, limit: Limit = 20, cursor: Cursor = None, json: Json = False) -> None:

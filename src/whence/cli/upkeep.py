@@ -106,7 +106,9 @@ def backup(dest: Path, /, *, json: Json = False) -> None:
     dest = dest.expanduser().absolute()
     with render.progress("copying", unit="pages") as tick:
         store.backup(dest, progress=tick)
-    _said(json, {"path": str(dest), "bytes": dest.stat().st_size}, f"copied to {dest}, {render.size(dest.stat().st_size)}")
+    _said(
+        json, {"path": str(dest), "bytes": dest.stat().st_size}, f"copied to {dest}, {render.size(dest.stat().st_size)}"
+    )
 
 
 @db.command

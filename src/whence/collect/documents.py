@@ -5,6 +5,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class DocumentWriter:
             temporary.write_bytes(document.encode(doc))
             temporary.replace(path)
         except OSError as exc:
-            temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+            with suppress(OSError):  # it may not have been made at all
+                temporary.unlink()
             return None, f"{exc.strerror or exc}: {path}"
         return str(path), None
 

@@ -9,8 +9,9 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -22,6 +23,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.record import Record
 from whence.model.trace import INCOMPLETE
+from whence.record.spool import LiveFile
 from whence.store.interface import Store
 from whence.wire import frames, records
 
@@ -68,6 +70,9 @@ class Cursor(msgspec.Struct, kw_only=True):
     frames: int = 0
     max_sequence: int = -1
     skipped_bytes: int = 0
+    damaged: list[str] = []  # numbers of segments, not removed yet, in which bytes were skipped
+    lost: list[str] = []  # traces that the writer left open, while what follows from their end is being done
+    check: int = 0  # CRC-32 of the cursor with 0 here: a changed digit would skip records, and nobody would know
 
 
 class Ledger(msgspec.Struct, kw_only=True):
@@ -77,6 +82,7 @@ class Ledger(msgspec.Struct, kw_only=True):
     emitted: int = 0
     drained: int = 0
     dropped: dict[str, dict[str, int]] = {}
+    last: str = ""  # the writer that was added last, so that it is not added twice after a crash
     unexplained: int = 0
     """Missing sequence numbers without a reason in the writer's last counters: it was killed while dropping."""
 
@@ -98,8 +104,16 @@ class Drainer:
             first: the writer to begin with (this process's own, at the end of its trace).
 
         Raises:
-            StoreUnreachable: the store failed; everything not yet stored stays in the spool.
+            StoreUnreachable: the store, or the spool itself, failed; everything not yet stored stays in the spool.
         """
+        try:
+            return self._drain(budget_s, first, progress)
+        except OSError as exc:
+            raise StoreUnreachable(
+                f"the spool {self.settings.spool} cannot be read or written ({exc}); mend that, then drain again"
+            ) from exc
+
+    def _drain(self, budget_s: float | None, first: str | None, progress: Progress | None) -> Drained:
         done = Drained()
         deadline = None if budget_s is None else time.monotonic() + budget_s
         directory = self.settings.spool
@@ -165,18 +179,22 @@ class Drainer:
         """Store what is new in a segment; False if the time ran out before its end."""
         cursor = self._cursor(segment.writer)
         key = str(segment.number)
+        base = offset = max(0, cursor.offsets.get(key, 0))
         try:
-            data = segment.path.read_bytes()
+            with segment.path.open("rb") as file:
+                file.seek(base)  # a living owner's segment is looked at again and again: only what is new is read
+                data = file.read()
         except FileNotFoundError:
             return True
-        offset = min(cursor.offsets.get(key, 0), len(data))
         batch: list[bytes] = []
         size = 0
-        for each in frames.read(data, offset, live=not closed):
-            offset = each.end
+        for each in frames.read(data, live=not closed):
+            offset = base + each.end
             if isinstance(each, frames.Skipped):
                 cursor.skipped_bytes += each.end - each.start
                 done.skipped_bytes += each.end - each.start
+                if key not in cursor.damaged:
+                    cursor.damaged.append(key)
                 continue
             if each.payload.startswith(b"["):
                 batch.append(each.payload)
@@ -189,7 +207,7 @@ class Drainer:
                 self._write_cursor(segment.writer, cursor)
                 batch, size = [], 0
                 if deadline is not None and time.monotonic() > deadline:
-                    return offset >= len(data)
+                    return each.end >= len(data)
         if batch:
             self._store(batch, done)
             cursor.frames += len(batch)
@@ -197,8 +215,9 @@ class Drainer:
             cursor.offsets[key] = offset
             self._write_cursor(segment.writer, cursor)
         if closed:
-            self._remove(segment, damaged=cursor.skipped_bytes > 0)
+            self._remove(segment, damaged=key in cursor.damaged)
             cursor.offsets.pop(key, None)
+            cursor.damaged = [each for each in cursor.damaged if each != key]
             self._write_cursor(segment.writer, cursor)
             done.segments_removed += 1
         return deadline is None or time.monotonic() <= deadline
@@ -223,38 +242,74 @@ class Drainer:
 
     def _remove(self, segment: Segment, *, damaged: bool) -> None:
         """Unlink a segment that is wholly stored; a damaged one is kept aside while there is room."""
+        self.store.sync()  # from here on the store alone has these records, so they must survive a power cut there
         quarantine = self.settings.spool / "quarantine"
         if damaged:
-            quarantine.mkdir(mode=0o700, exist_ok=True)
-            held = sum(each.stat().st_size for each in quarantine.iterdir())
-            if held + segment.bytes <= self.settings.quarantine_bytes:
-                segment.path.replace(quarantine / segment.path.name)
-                return
+            with suppress(OSError):  # no place to keep it: what could be read of it is stored
+                quarantine.mkdir(mode=0o700, exist_ok=True)
+                held = sum(each.stat().st_size for each in quarantine.iterdir())
+                if held + segment.bytes <= self.settings.quarantine_bytes:
+                    segment.path.replace(quarantine / segment.path.name)
+                    return
         segment.path.unlink(missing_ok=True)
 
     # -- cursors and accounts -------------------------------------------------------------------------------------
 
     def _cursor(self, writer: str) -> Cursor:
         try:
-            return msgspec.json.decode((self.settings.spool / f"{writer}.cursor").read_bytes(), type=Cursor)
+            found = msgspec.json.decode((self.settings.spool / f"{writer}.cursor").read_bytes(), type=Cursor)
         except (OSError, msgspec.MsgspecError):
             return Cursor()  # missing or damaged: drain again from the start, the store knows what it has
+        return found if found.check == _check_of(found) else Cursor()
 
     def _write_cursor(self, writer: str, cursor: Cursor) -> None:
+        cursor.check = _check_of(cursor)
         _replace(self.settings.spool / f"{writer}.cursor", msgspec.json.encode(cursor))
 
     def _bury(self, writer: str, done: Drained) -> None:
         """Close the books of a writer that is gone, and mark what it left open as incomplete."""
-        lost = self.store.open_traces(writer)
-        if lost:
-            done.derived += self.store.accept([_lost(trace, self.store) for trace in lost]).stored
-            done.lost_owners += len(lost)
-            self._after(dict.fromkeys(lost), done)
         directory = self.settings.spool
-        cursor, live = self._cursor(writer), spool.read_live(spool.live_path(directory, writer))
-        ledger = read_ledger(directory)
+        live_path = spool.live_path(directory, writer)
+        try:
+            grip = os.open(live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:  # gone, or something else in its place
+            grip = -1
+        try:
+            if grip >= 0:
+                # Held until the file is gone: a process that has just made it, and was about to lock it, makes another.
+                fcntl.flock(grip, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            cursor = self._cursor(writer)
+            self._end_lost(writer, cursor, done)
+            self._add_to_ledger(writer, cursor, spool.read_live(live_path))
+            for path in (directory / f"{writer}.cursor", live_path):
+                path.unlink(missing_ok=True)
+        except BlockingIOError:
+            return  # it lives
+        finally:
+            if grip >= 0:
+                os.close(grip)
+
+    def _end_lost(self, writer: str, cursor: Cursor, done: Drained) -> None:
+        """End what the writer left open. Which traces these are is written down first, for after a crash in between
+        nobody could tell that their documents and flags are still to be made."""
+        opened = self.store.open_traces(writer)
+        lost = dict.fromkeys([*cursor.lost, *opened])
+        if not lost:
+            return
+        cursor.lost = list(lost)
+        self._write_cursor(writer, cursor)
+        if opened:
+            done.derived += self.store.accept([_lost(trace, self.store) for trace in opened]).stored
+            done.lost_owners += len(opened)
+        self._after(lost, done)
+
+    def _add_to_ledger(self, writer: str, cursor: Cursor, live: LiveFile | None) -> None:
+        ledger = read_ledger(self.settings.spool)
+        if ledger.last == writer:
+            return
         emitted = max(cursor.max_sequence + 1, live.emitted if live is not None else 0)
         dropped = live.dropped if live is not None else {}
+        ledger.last = writer
         ledger.writers += 1
         ledger.emitted += emitted
         ledger.drained += cursor.frames
@@ -264,9 +319,11 @@ class Drainer:
                 ledger.dropped.setdefault(reason, {})[name] = ledger.dropped.get(reason, {}).get(name, 0) + number
                 explained += number
         ledger.unexplained += max(0, emitted - cursor.frames - explained)
-        _replace(directory / "ledger.json", msgspec.json.encode(ledger))
-        for suffix in (".cursor", ".live"):
-            (directory / f"{writer}{suffix}").unlink(missing_ok=True)
+        _replace(self.settings.spool / "ledger.json", msgspec.json.encode(ledger))
+
+
+def _check_of(cursor: Cursor) -> int:
+    return crc32(msgspec.json.encode(msgspec.structs.replace(cursor, check=0)))
 
 
 def read_ledger(directory: Path) -> Ledger:

@@ -61,11 +61,17 @@ def read_header(path: Path) -> frames.SegmentHeader | None:
 
 
 def locked(path: Path) -> bool:
-    """True if a living process holds the file; a missing file is held by nobody."""
+    """True if a living process holds the file; a missing file is held by nobody.
+
+    A file that cannot be looked at (no descriptors left, another user's) counts as held: taking a living process's
+    segment for a dead one's would delete it under its owner.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return True
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:

@@ -52,7 +52,7 @@ def _scored(raw: object) -> Iterable[tuple[str, dict[str, Any]]]:
             yield str(key), dict(value, id=str(key)) if isinstance(value, Mapping) else {"id": str(key), "score": value}
     elif isinstance(raw, list | tuple):
         for item in raw:
-            if isinstance(item, Mapping) and item.get("id") is not None:
+            if isinstance(item, Mapping) and isinstance(item.get("id"), str | int):
                 yield str(item["id"]), dict(item)
 
 
@@ -61,7 +61,7 @@ def _ids(raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list | tuple):
         return ()
     found = [item.get("id") if isinstance(item, Mapping) else item for item in raw]
-    return tuple(dict.fromkeys(str(each) for each in found if each is not None))
+    return tuple(dict.fromkeys(str(each) for each in found if isinstance(each, str | int)))
 
 
 def derive_quality(*sources: Mapping[str, Any]) -> Quality:

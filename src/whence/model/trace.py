@@ -104,6 +104,7 @@ class TraceView:
     child_traces: list[dict[str, Any]] = field(default_factory=list)
     llm_calls: list[LlmUse] = field(default_factory=list)
     events: int = 0
+    unreadable: int = 0  # records whose payload is not of the shape of their kind
     records: int = 0
     start_record: str = ""
     end_record: str = ""

@@ -51,9 +51,10 @@ def find(trace_id: str, *, store: Store | None = None) -> TraceSummary:
     row = store.trace(wanted)
     if row is not None:
         return row
-    if wanted.startswith("trc_"):
-        wanted = wanted.rpartition("_")[2]  # a process that joined the trace names it by another second
     like = store.traces_like(wanted, limit=5) if len(wanted) >= 4 else ()
+    if not like and wanted.startswith("trc_") and len(wanted.rpartition("_")[2]) >= 8:
+        # A process that joined the trace names it by another second.
+        like = store.traces_like(wanted.rpartition("_")[2], limit=5)
     if len(like) == 1:
         only = store.trace(like[0])
         if only is not None:

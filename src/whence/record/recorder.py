@@ -68,7 +68,6 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a recorder is built with; `runtime.settings` reads it from the environment."""
 
     spool: SpoolSettings
-    enabled: bool = True
     policy: Callable[[str], Policy] = lambda project: Policy()
     hasher: Callable[[], Hasher | None] = lambda: None
     limits: Limits = Limits()
@@ -176,6 +175,7 @@ class Recorder:
         self, kind: str, payload: object, body: bytes | None, where: bytes, level: CaptureLevel, flags: int
     ) -> tuple[bytes, int]:
         """Return the payload with secrets and personal data masked, oddities described, large texts set apart."""
+        kept: dict[str, Any] = {}
         try:
             fields = {
                 name: value
@@ -199,7 +199,7 @@ class Recorder:
                 encoded = _encode({"truncated": True, "original_bytes": len(encoded), "sha256": digest})
         except Exception as exc:  # noqa: BLE001 - fail closed: a value that cannot be cleaned is not stored
             self.errors.add("redact", exc)
-            return b'{"dropped":"redactor"}', flags | Flag.DROPPED
+            return _encode({**kept, "not_stored": "the redactor failed"}), flags | Flag.DROPPED
         return encoded, flags
 
     def _set_apart(self, value: Any, where: bytes) -> Any:
@@ -322,7 +322,10 @@ def _keep_facts(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 _FACTS = {
-    kinds.TRACE_START: ("trace_id", "parent_trace_id", "writer", "pid", "host", "generator"),
+    kinds.TRACE_START: (
+        *("trace_id", "parent_trace_id", "writer", "pid", "host", "generator"),
+        *("project_id", "project_name", "intent", "domain", "report_type", "research_type"),  # labels, cleaned before
+    ),
     kinds.TRACE_END: ("status", "reason", "duration_ns", "overhead_ns", "dropped", "last_record"),
     kinds.SPAN_START: ("type", "attempt"),
     kinds.SPAN_END: ("type", "attempt", "duration_ns"),

@@ -14,6 +14,7 @@ import socket
 import stat
 import threading
 import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from zlib import crc32
@@ -27,8 +28,10 @@ _pack_head = frames.HEAD.pack
 _pack_crc = frames.CRC.pack
 _write = os.write
 _MAGIC = frames.MAGIC
+_MAX_PAYLOAD = frames.MAX_PAYLOAD
 
 LIVE_BYTES = 4096
+_LOCK_TRIES = 50
 
 
 class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +62,6 @@ class SpoolWriter:
 
     def __init__(self, settings: SpoolSettings) -> None:
         self.settings = settings
-        self.drops = Drops()
         self.state = "not opened"
         self._reset()
         self._open()
@@ -68,6 +70,8 @@ class SpoolWriter:
         """Begin as a new writer: at start, and in a forked child."""
         self.writer = os.urandom(8).hex()
         self._pid = os.getpid()
+        self._host = socket.gethostname()
+        self.drops = Drops()
         self._sequence = count()
         self._next = self._sequence.__next__
         self._fd = -1
@@ -83,6 +87,7 @@ class SpoolWriter:
         self._turn = threading.Lock()  # opening and rotating
         self._holder = 0  # the thread that has the turn: a signal handler inside it must not wait for it
         self._dirty = False
+        self._told = 0  # what was emitted when `.live` was written last
         self._syncer: threading.Thread | None = None
         self._stopped = False
         self._bell = threading.Event()
@@ -96,29 +101,40 @@ class SpoolWriter:
         if fd < 0:
             fd = self._open()
             if fd < 0:
-                self.drops.add(self._why, priority)
-                return False
+                return self._drop(self._why, priority)
         if priority > self._allowed:
-            self.drops.add("spool_full", priority)
-            return False
-        head = _pack_head(_MAGIC, len(payload), sequence)
-        frame = head + _pack_crc(crc32(payload, crc32(head))) + payload
+            return self._drop("spool_full", priority)
+        if len(payload) > _MAX_PAYLOAD:  # no reader would take it
+            return self._drop("too_large", priority)
         try:
+            head = _pack_head(_MAGIC, len(payload), sequence)
+            frame = head + _pack_crc(crc32(payload, crc32(head))) + payload
             written = _write(fd, frame)
         except OSError as exc:
             self._broken(exc)
-            self.drops.add(self._why, priority)
-            return False
+            return self._drop(self._why, priority)
+        except Exception:  # noqa: BLE001 - no memory for the frame; whoever records must not notice
+            return self._drop("internal_error", priority)
         if written != len(frame):
             # A torn frame stays: truncating a file that other threads append to would cut their records.
             self._broken(OSError(errno.ENOSPC, "short write"))
-            self.drops.add(self._why, priority)
-            return False
+            return self._drop(self._why, priority)
         self._dirty = True
         self._bytes += written
         if self._bytes > self._full_at:
             self._rotate()
         return True
+
+    def refuse(self, reason: str, priority: int) -> None:
+        """Count a record that failed before there was anything to append, as one that was emitted and dropped."""
+        self._next()
+        self._drop(reason, priority)
+
+    def _drop(self, reason: str, priority: int) -> bool:
+        self.drops.add(reason, priority)
+        # At once, not within the second: the process may be killed, and then nobody else knows of this drop.
+        self.write_live()
+        return False
 
     # -- opening, rotating, breaking ------------------------------------------------------------------------------
 
@@ -134,8 +150,9 @@ class SpoolWriter:
         try:
             if self._fd < 0:
                 self._open_live()
-                self._fd = self._in_place_of(self._parked, self._new_segment())
-                self._parked = -1
+                fresh = self._new_segment()
+                parked, self._parked = self._parked, -1
+                self._fd = self._in_place_of(parked, fresh)
                 self.state = "open"
                 self._start_syncer()
         except OSError as exc:
@@ -163,13 +180,14 @@ class SpoolWriter:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_ISLNK(os.lstat(directory).st_mode):
             raise OSError(errno.ELOOP, "the spool directory is a symbolic link", str(directory))
-        if self._live_fd >= 0:
+        if self._live_fd >= 0 and os.fstat(self._live_fd).st_nlink:
             return
         path = directory / f"{self.writer}.live"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = _locked(path)
         os.posix_fallocate(fd, 0, LIVE_BYTES)  # so that the counters can be written when the disk is full
-        self._live_fd = fd
+        old, self._live_fd = self._live_fd, fd
+        if old >= 0:
+            os.close(old)
         self.write_live()
 
     def _new_segment(self) -> int:
@@ -184,7 +202,7 @@ class SpoolWriter:
                 writer=self.writer,
                 number=number,
                 pid=self._pid,
-                host=socket.gethostname(),
+                host=self._host,
                 started_ns=time.time_ns(),
             )
             fcntl.flock(fd, fcntl.LOCK_EX)  # given up by the kernel when the last write has ended
@@ -207,13 +225,21 @@ class SpoolWriter:
         self._holder = threading.get_ident()
         try:
             if self._bytes > self._full_at and self._fd >= 0:
+                if not os.fstat(self._fd).st_nlink:  # deleted under us: the thread saves what is in it first
+                    self._bytes = 0
+                    self._bell.set()
+                    return
                 fresh = self._new_segment()
                 if self._syncer is not None:
-                    self._retired.append(os.dup(self._fd))  # synced, closed and thereby unlocked by the thread
+                    with suppress(OSError):  # no descriptor left: then it is unlocked now, and not synced
+                        self._retired.append(os.dup(self._fd))  # synced, closed and thereby unlocked by the thread
                 self._in_place_of(self._fd, fresh)
                 self._bell.set()
-        except OSError as exc:
-            self._broken(exc)
+        except Exception as exc:  # noqa: BLE001 - the record that led here is written
+            # The segment at hand may be as good as before (no more descriptors, say): it goes on, and if it is not,
+            # the next write tells. Another attempt comes after as many bytes again.
+            self._bytes = 0
+            self.state = f"not rotated: {exc}"
         finally:
             self._holder = 0
             self._turn.release()
@@ -255,6 +281,8 @@ class SpoolWriter:
         except OSError as exc:
             self.state = f"fdatasync: {exc}"
             return False
+        if self._fd >= 0:
+            self.state = "open"
         return True
 
     def wake(self) -> None:
@@ -272,7 +300,7 @@ class SpoolWriter:
         live = LiveFile(
             self.writer,
             self._pid,
-            socket.gethostname(),
+            self._host,
             self.emitted(),
             self.drops.snapshot(),
             self.state,
@@ -295,20 +323,34 @@ class SpoolWriter:
                 self._syncer = None
 
     def _sync_forever(self) -> None:
-        bell = self._bell
-        while not self._stopped:
+        bell, me = self._bell, threading.current_thread()
+        while self._syncer is me and not self._stopped:  # after a fork another thread may have taken over
             bell.wait(self.settings.sync_s)
             bell.clear()
-            self._settle()
-            if self._dirty:
-                self.sync()
-                self.write_live()
-                self._reopen_if_removed()
+            try:
+                self._tick()
+            except Exception as exc:  # noqa: BLE001 - a thread's traceback would be printed into the host's output
+                self.state = f"sync: {type(exc).__name__}: {exc}"
+
+    def _tick(self) -> None:
+        self._settle()
+        if self._dirty:
+            self.sync()
+        if self._allowed < 2 and self._fd >= 0:
+            self._allowed = self._room()  # a drain may have made some
+        emitted = self.emitted()
+        if emitted != self._told:
+            self._told = emitted
+            self.write_live()
+        self._reopen_if_removed()
 
     def _settle(self) -> None:
         """Bring full segments to the disk and let go of them."""
         while self._retired:
-            fd = self._retired.pop()
+            try:
+                fd = self._retired.pop()
+            except IndexError:
+                return
             try:
                 os.fdatasync(fd)
             except OSError as exc:
@@ -323,17 +365,25 @@ class SpoolWriter:
             return
         self._holder = threading.get_ident()
         try:
-            os.close(self._live_fd)
-            self._live_fd = -1
             self._open_live()
-            fresh = self._new_segment()
-            kept = os.pread(fd, os.fstat(fd).st_size, 0)
-            for frame in frames.read(kept):
-                if isinstance(frame, frames.Frame) and not frame.payload.startswith(b"{"):
-                    _write(fresh, frames.pack(frame.payload, frame.sequence))
-            self._in_place_of(fd, fresh)
-        except OSError as exc:
-            self._broken(exc)
+            removed = os.dup(fd)
+            try:
+                fresh = self._new_segment()
+                try:
+                    saved = _copy(removed, 0, fresh)
+                except OSError:
+                    os.close(fresh)  # it stays, with what fitted in: a record that is there twice is stored once
+                    raise
+                self._in_place_of(fd, fresh)
+                # What other threads wrote while we copied, and the one write that may have been under way just now.
+                saved = _copy(removed, saved, fd)
+                time.sleep(0.01)
+                _copy(removed, saved, fd)
+                self.state = "open"
+            finally:
+                os.close(removed)
+        except OSError as exc:  # the deleted file still takes records; the next tick tries again to save them
+            self.state = f"segment deleted, not saved yet: {exc}"
         finally:
             self._holder = 0
             self._turn.release()
@@ -358,7 +408,6 @@ class SpoolWriter:
         for fd in (self._fd, self._parked, self._live_fd, *self._retired):
             if fd >= 0:
                 os.close(fd)  # the parent holds the same open file; its lock stays
-        self.drops = Drops()
         self.state = "not opened"
         self._reset()
 
@@ -375,3 +424,40 @@ class SpoolWriter:
             if fd >= 0:
                 os.close(fd)
         self._reset()
+
+
+def _locked(path: Path) -> int:
+    """Open a file of ours and lock it, as the file that is found under this name; raises OSError.
+
+    A drainer that looks whether we live holds the lock for a moment, and one that takes us for dead, because we had no
+    lock yet, may delete the file: then it is made again.
+    """
+    for attempt in range(_LOCK_TRIES):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:
+                return fd
+        except BlockingIOError:
+            if attempt == _LOCK_TRIES - 1:
+                os.close(fd)
+                raise
+            time.sleep(0.001)
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(fd)
+    raise OSError(errno.EAGAIN, "deleted again and again", str(path))
+
+
+def _copy(source: int, start: int, target: int) -> int:
+    """Append the records of a segment, from an offset on, to another one; returns where the next call goes on."""
+    data = os.pread(source, os.fstat(source).st_size - start, start)
+    end = 0
+    for frame in frames.read(data, live=True):
+        end = frame.end
+        if isinstance(frame, frames.Frame) and not frame.payload.startswith(b"{"):
+            copy = frames.pack(frame.payload, frame.sequence)
+            if _write(target, copy) != len(copy):
+                raise OSError(errno.ENOSPC, "no space to save a deleted segment")
+    return start + end

@@ -20,7 +20,7 @@ _LAST_WORDS: Final = frozenset({"pin", "dsn", "ssn", "cvv", "jwt", "otp", "auth"
 
 # `next_token` pages through a list, `eos_token` is part of a vocabulary, `cost_per_token` is a price.
 _HARMLESS_BEFORE_TOKEN: Final = frozenset(
-    "per eos bos pad unk sep cls mask stop start end first last next previous prev page continuation max min input "
+    "per eos bos pad unk sep cls mask stop start end first last next previous prev page continuation max min input "  # noqa: SIM905
     "output prompt completion total reasoning cached special each every single new current decoded sampled to".split()
 )
 

@@ -106,7 +106,7 @@ def _signs_hold(body: bytes) -> bool:
     if escaped or 61 in body:
         names = has_loose_sign(body)
     else:
-        names = NAME_SIGN.search(body.translate(NAME_TABLE, NAME_DROPPED)) is not None
+        names = NAME_SIGN.search(b":" + body.translate(NAME_TABLE, NAME_DROPPED)) is not None
     if names and _names_secret(_unescaped(body), escaped):
         return True
     if LONG_RUN in body.translate(SHAPE_TABLE, SHAPE_DROPPED):

@@ -66,7 +66,8 @@ def examine(*, thorough: bool = False, progress: Callable[[int, int], None] | No
         thorough: have the database read through for damage too, which takes as long as it is large.
         progress: called while the spool is drained, with (bytes done, bytes in all).
     """
-    return list(_Examination(runtimes.runtime_or_default(), thorough, progress).checks())
+    checks = _Examination(runtimes.runtime_or_default(), thorough, progress).checks()
+    return [msgspec.structs.replace(each, severity=Severity.INFO) if each.ok else each for each in checks]
 
 
 class _Examination:
@@ -86,6 +87,8 @@ class _Examination:
         except WhenceError as exc:
             self.store_problem = str(exc)
         waiting = self._waiting()
+        ahead = self._files_ahead()
+        dropped = self.runtime.recorder.drops.snapshot()  # before the probe: a probe that fails has its own check
         probe = self._probe()  # drains: what follows speaks of the state after that
         yield self._settings()
         yield self._recording()
@@ -94,12 +97,12 @@ class _Examination:
         yield self._store()
         yield probe
         yield self._backlog(waiting)
-        yield self._drops()
+        yield self._drops(dropped)
         yield self._damage()
         if self.store is not None:
             yield self._records(self.store)
             yield self._documents(self.store)
-        yield self._clock()
+        yield self._clock(ahead)
         yield self._internal_errors()
 
     # -- settings ---------------------------------------------------------------------------------------------------
@@ -135,7 +138,7 @@ class _Examination:
         return Check(
             name="recording",
             ok=True,
-            message="on" + (f", except for {len(off)} projects switched off: {_some(off)}" if off else ""),
+            message="on" + (f", except for {_many(len(off), 'project')} switched off: {_some(off)}" if off else ""),
             remedy=f"`whence projects enable {off[0]}` switches one on again" if off else "",
             details={"projects_off": off},
         )
@@ -157,14 +160,16 @@ class _Examination:
         broken = {
             live.writer: live.state
             for path in directory.glob("*.live")
-            if spool.locked(path) and (live := spool.read_live(path)) is not None and live.state not in ("open", "not opened")
+            if spool.locked(path)
+            and (live := spool.read_live(path)) is not None
+            and live.state not in ("open", "not opened")
         }
         if broken:
             return Check(
                 name="spool",
                 ok=False,
                 severity=Severity.HIGH,
-                message=f"{len(broken)} recording processes cannot write: {_some(sorted(set(broken.values())))}",
+                message=f"{_many(len(broken), 'process')} cannot write: {_some(sorted(set(broken.values())))}",
                 remedy="mend the cause; they try again every second",
                 details={"writers": broken},
             )
@@ -230,11 +235,11 @@ class _Examination:
         message = f"{_bytes(had)} were waiting and are stored now" if had else "nothing waits in the spool"
         return Check(name="backlog", ok=True, message=message, details=details)
 
-    def _drops(self) -> Check:
+    def _drops(self, own_drops: dict[str, dict[str, int]]) -> Check:
         ledger = read_ledger(self.settings.spool)
         found: dict[str, dict[str, int]] = {reason: dict(classes) for reason, classes in ledger.dropped.items()}
         own = self.runtime.recorder.writer
-        living = [self.runtime.recorder.drops.snapshot()]
+        living = [own_drops]
         living += [
             live.dropped
             for path in self.settings.spool.glob("*.live")
@@ -257,7 +262,7 @@ class _Examination:
             name="drops",
             ok=False,
             severity=Severity.HIGH,
-            message=f"{total} records were dropped: {said}",
+            message=f"{_many(total, 'record')} dropped: {said}",
             remedy=f"{_REMEDIES.get(max(by_reason, key=lambda r: by_reason[r]), 'mend the cause')}; "
             f"to count anew, move {self.settings.spool / 'ledger.json'} away",
             details=details,
@@ -272,8 +277,8 @@ class _Examination:
         details = {"segments": [file.name for file in files], "stored": stored}
         if not files and not stored:
             return Check(name="damage", ok=True, message="nothing damaged was found", details=details)
-        words = [f"{len(files)} damaged segments lie in {directory}"] if files else []
-        words += [f"{stored} records that could not be read lie in the store's quarantine"] if stored else []
+        words = [f"{_many(len(files), 'damaged segment')} in {directory}"] if files else []
+        words += [f"{_many(stored, 'unreadable record')} in the store's quarantine"] if stored else []
         return Check(
             name="damage",
             ok=False,
@@ -345,12 +350,17 @@ class _Examination:
             found = timed("read_ms", lambda: store.record(record_id))
         except WhenceError as exc:
             return _lost(str(exc), took, Severity.HIGH)
+        except Exception as exc:  # noqa: BLE001 - a doctor who faints tells nobody what is wrong
+            problem = f"the drain failed (a bug in whence; please report it): {type(exc).__name__}: {exc}"
+            return _lost(problem, took, Severity.CRITICAL)
         if found is None and drained.busy:
             return _lost("another process has been draining all the while; try again", took, Severity.LOW)
         if found is None or found.project != PROJECT:
             return _lost("it was drained, yet cannot be read back (a bug in whence)", took, Severity.CRITICAL)
         steps = " → ".join(f"{name} {took[key]:.1f} ms" for name, key in _STEPS)
-        return Check(name="road", ok=True, message=f"a record came through: {steps}", details={"record_id": record_id, **took})
+        return Check(
+            name="road", ok=True, message=f"a record came through: {steps}", details={"record_id": record_id, **took}
+        )
 
     def _records(self, store: "Store") -> Check:
         runs = _quietly(lambda: store.totals().total_runs)
@@ -366,7 +376,7 @@ class _Examination:
             )
         newest = next(iter(store.traces(TraceFilter(), limit=1).items), None)
         last = f", the newest began {newest.started_at[:19].replace('T', ' ')} UTC" if newest is not None else ""
-        return Check(name="records", ok=True, message=f"{runs:,} runs{last}", details={"runs": runs})
+        return Check(name="records", ok=True, message=f"{_many(runs, 'run')}{last}", details={"runs": runs})
 
     def _documents(self, store: "Store") -> Check:
         try:
@@ -400,16 +410,22 @@ class _Examination:
                 message=f"{place_} cannot be written, so no document will be",
                 remedy="make it a directory that this user can write, or set WHENCE_DOCUMENTS",
             )
-        return Check(name="documents", ok=True, message=f"the newest {len(rows)} are whole", details={"looked_at": len(rows)})
+        message = f"of the newest {_many(len(rows), 'run')} all are whole" if rows else "none is due yet"
+        return Check(name="documents", ok=True, message=message, details={"looked_at": len(rows)})
 
     # -- clocks and ourselves -------------------------------------------------------------------------------------------
 
-    def _clock(self) -> Check:
+    def _files_ahead(self) -> dict[str, float]:
+        """Return by how many seconds files of the spool are from the future."""
         now = time.time_ns()
-        ahead: dict[str, float] = {}
-        for segment in spool.segments(self.settings.spool):
-            if segment.mtime_ns > now + SKEW_NS:
-                ahead[segment.path.name] = round((segment.mtime_ns - now) / _NS, 1)
+        return {
+            segment.path.name: round((segment.mtime_ns - now) / _NS, 1)
+            for segment in spool.segments(self.settings.spool)
+            if segment.mtime_ns > now + SKEW_NS
+        }
+
+    def _clock(self, ahead: dict[str, float]) -> Check:
+        now = time.time_ns()
         if self.store is not None:
             store = self.store
             later = RecordFilter(since_ns=now + SKEW_NS)
@@ -492,6 +508,11 @@ def _existing(path: Path) -> Path:
 def _some(words: Sequence[str]) -> str:
     more = f" and {len(words) - _ABOUT} more" if len(words) > _ABOUT else ""
     return ", ".join(words[:_ABOUT]) + more
+
+
+def _many(count: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def _classes(classes: dict[str, int]) -> str:

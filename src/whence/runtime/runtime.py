@@ -33,21 +33,38 @@ class Runtime:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.recorder = Recorder(
-            RecorderSettings(
-                spool=SpoolSettings(directory=settings.spool, max_bytes=settings.spool_max_bytes),
-                enabled=settings.enabled,
-                policy=self._policy,
-                hasher=self._hasher,
-            ),
-            clock,
-        )
-        self.recorder.on_trace_end.append(self._trace_ended)
+        self._clock = clock
+        self._recorder: Recorder | None = None
         self._store: Store | None = None
         self._hash_key: Hasher | None = None
         self._projects = settings.projects
         self._projects_seen: tuple[float, int] = (time.monotonic(), _mtime(settings.data / "projects.toml"))
         self._lock = threading.RLock()
+
+    @property
+    def recorder(self) -> Recorder:
+        """The recorder, with its place in the spool; made on first use, so that a program that only asks leaves none."""
+        return self._recorder or self._build_recorder()
+
+    @property
+    def built_recorder(self) -> Recorder | None:
+        """The recorder, if something was recorded already."""
+        return self._recorder
+
+    def _build_recorder(self) -> Recorder:
+        with self._lock:
+            if self._recorder is None:
+                recorder = Recorder(
+                    RecorderSettings(
+                        spool=SpoolSettings(directory=self.settings.spool, max_bytes=self.settings.spool_max_bytes),
+                        policy=self._policy,
+                        hasher=self._hasher,
+                    ),
+                    self._clock,
+                )
+                recorder.on_trace_end.append(self._trace_ended)
+                self._recorder = recorder
+            return self._recorder
 
     # -- how projects are recorded ----------------------------------------------------------------------------------
 
@@ -68,6 +85,7 @@ class Runtime:
 
     def _hasher(self) -> Hasher | None:
         if self._hash_key is None:
+            self.settings.hash_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._hash_key = load_or_create_key(self.settings.hash_key)
         return self._hash_key
 
@@ -104,7 +122,8 @@ class Runtime:
 
     def drain(self, *, budget_s: float | None = None, progress: Callable[[int, int], None] | None = None) -> "Drained":
         """Move what is spooled into the store, this process's own records first."""
-        return self.drainer().drain(budget_s=budget_s, first=self.recorder.writer, progress=progress)
+        own = self._recorder.writer if self._recorder is not None else None
+        return self.drainer().drain(budget_s=budget_s, first=own, progress=progress)
 
     def ready_store(self) -> "Store":
         """Return the store with everything spooled drained into it: what every question reads."""
@@ -151,13 +170,14 @@ class Runtime:
     def after_fork_in_child(self) -> None:
         """Keep nothing open that belongs to the parent."""
         self._lock = threading.RLock()
-        self._store = None  # dropped, not closed: the connection is the parent's
-        self.recorder.after_fork_in_child()
+        if self._recorder is not None:
+            self._recorder.after_fork_in_child()
 
     def close(self) -> None:
         """Let go of everything; what was recorded stays."""
-        self.recorder.spool.close()
         with self._lock:
+            if self._recorder is not None:
+                self._recorder.spool.close()
             if self._store is not None:
                 self._store.close()
                 self._store = None
@@ -235,16 +255,19 @@ def peek() -> Runtime | None:
 
 def _each(step: str) -> Callable[[], None]:
     def run() -> None:
-        if _runtime is not None:
-            try:
-                if step == "before":
-                    _runtime.recorder.spool.before_fork()
-                elif step == "parent":
-                    _runtime.recorder.spool.after_fork_in_parent()
-                else:
-                    _runtime.after_fork_in_child()
-            except Exception as exc:  # noqa: BLE001 - a fork of the host's must not fail because of us
-                _runtime.recorder.errors.add(f"fork {step}", exc)
+        if _runtime is None:
+            return
+        recorder = _runtime.built_recorder
+        try:
+            if step == "child":
+                _runtime.after_fork_in_child()
+            elif recorder is not None and step == "before":
+                recorder.spool.before_fork()
+            elif recorder is not None:
+                recorder.spool.after_fork_in_parent()
+        except Exception as exc:  # noqa: BLE001 - a fork of the host's must not fail because of us
+            if recorder is not None:
+                recorder.errors.add(f"fork {step}", exc)
 
     return run
 

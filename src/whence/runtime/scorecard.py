@@ -76,7 +76,8 @@ def _sections(view: TraceView, row: TraceSummary) -> Iterator[str]:
         rows = [(name, value) for name, value in {**found, **collection.evidence}.items() if value is not None]
         yield from _table("Evidence", ("what", "count"), rows)
     stages = [
-        (name, len(s.attempts), _seconds(s.duration_seconds), len(s.decisions), s.error) for name, s in view.stages.items()
+        (name, len(s.attempts), _seconds(s.duration_seconds), len(s.decisions), s.error)
+        for name, s in view.stages.items()
     ]
     if stages:
         yield from _table("Stages", ("stage", "attempts", "took", "decisions", "error"), stages)
@@ -90,7 +91,9 @@ def _sections(view: TraceView, row: TraceSummary) -> Iterator[str]:
     if row.synthesis_model is not None:
         used = (row.synthesis_model, row.synthesis_input_tokens, row.synthesis_output_tokens, row.synthesis_cost_usd)
         yield from _table("Synthesis", ("model", "tokens in", "tokens out", "cost (USD)"), [used])
-    rounds = [(n, {True: "passed", False: "failed", None: ""}[passed_of(d)], d) for n, d in enumerate(view.iterations, 1)]
+    rounds = [
+        (n, {True: "passed", False: "failed", None: ""}[passed_of(d)], d) for n, d in enumerate(view.iterations, 1)
+    ]
     if rounds:
         yield from _table("Rounds", ("round", "gate", "what"), rounds)
     outputs = [(name, value) for name, value in view.outputs.items() if value not in (None, "", [], {})]

@@ -19,9 +19,12 @@ from whence.model.severity import Severity
 from whence.model.trace import TraceSummary, TraceView
 from whence.wire.records import decode
 
+FALLBACK: Final = "otel_"
+"""How the name of a trace begins that has none of its own; its OpenTelemetry id follows."""
 HOUR_NS: Final = 3_600_000_000_000
 DAY_NS: Final = 24 * HOUR_NS
 FAILED_BELOW: Final = 2.0
+MOST: Final = 10**9
 MOST_TOKENS: Final = 10**12
 """What one trace can add to a sum of tokens: nonsense must not overflow the sums of others."""
 HIGH: Final = int(Severity.HIGH)
@@ -108,12 +111,12 @@ def ended_row(trace: str, records: Sequence[Record], counts: Counts) -> TraceSum
         records: all of its records in order of arrival, or those that matter to the row.
         counts: over all of its records.
     """
-    view = _assembled(trace, records)
+    view = assemble(trace, records)
     view.records = counts.records
     try:
         row = summarise(view)
     except _UNFOLDABLE:
-        row = summarise(_assembled(trace, [r for r in records if r.kind in kinds.SPANS_OF_THE_TRACE]))
+        row = summarise(assemble(trace, [r for r in records if r.kind in kinds.SPANS_OF_THE_TRACE]))
     return _storable(row, Counts(counts.records, counts.decisions, row.llm_calls))
 
 
@@ -127,24 +130,7 @@ def open_row(trace: str, first: Record, own: Sequence[Record], counts: Counts) -
         counts: over all of its records.
     """
     envelope = msgspec.structs.replace(first, kind="")
-    return _storable(summarise(_assembled(trace, [envelope, *own])), counts)
-
-
-def _assembled(trace: str, records: Sequence[Record]) -> TraceView:
-    """Assemble the trace, without those records whose payload cannot be folded: one odd record from an odd client
-    must not keep a whole batch out of the store for ever."""
-    try:
-        return assemble(trace, records)
-    except _UNFOLDABLE:
-        return assemble(trace, [r for r in records if _folds(trace, r)])
-
-
-def _folds(trace: str, record: Record) -> bool:
-    try:
-        assemble(trace, [record])
-    except _UNFOLDABLE:
-        return False
-    return True
+    return _storable(summarise(assemble(trace, [envelope, *own])), counts)
 
 
 _WHOLE = (
@@ -159,8 +145,13 @@ _WHOLE = (
 
 
 def _storable(row: TraceSummary, counts: Counts) -> TraceSummary:
-    """Return the row with its counts, and with numbers that are past 64 bits cut to what a column holds."""
+    """Return the row with its counts, and with numbers that are past 64 bits cut to what a column holds.
+
+    Names that begin with otel_ are given here only: nobody can claim the one that another trace falls back on.
+    """
     changes: dict[str, Any] = {"records": counts.records, "decisions": counts.decisions, "llm_calls": counts.llm_calls}
+    if row.trace_id.startswith(FALLBACK):
+        changes["trace_id"] = FALLBACK + row.id
     for name in _WHOLE:
         value = getattr(row, name)
         if value is not None and abs(value) > _MAX_INT:
@@ -216,9 +207,9 @@ def check_conditions(conditions: Iterable[Condition]) -> None:
 
 
 def check_limit(limit: int) -> None:
-    """Refuse, with BadInput, a page of nothing."""
-    if limit < 1:
-        raise BadInput(f"limit is {limit}; it must be at least 1")
+    """Refuse, with BadInput, a page of nothing, and one past all bounds."""
+    if not 1 <= limit <= MOST:
+        raise BadInput(f"limit is {limit}; it must be between 1 and {MOST:,}")
 
 
 def bare_id(text: str) -> str | None:

@@ -105,6 +105,9 @@ EVERY_TRACE = TraceFilter()
 DIMENSIONS = ("intent", "domain", "report_type", "project", "status", "hour", "day")
 """What `totals_by` groups by."""
 
+PREFIX_FROM = 2
+"""From this length on, the last word of a search may be the beginning of one; a single letter begins too many."""
+
 
 class Store(Protocol):
     """Records, and what is derived from them. Synchronous; every method may be called from any thread."""
@@ -178,8 +181,8 @@ class Store(Protocol):
     def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:
         """Return records whose name, message or kept text holds all the words, newest first.
 
-        Any text is a valid query; its last word may be the beginning of one, and case and accents do not count. The
-        words are looked for in the record itself, or in one text that it refers to.
+        Any text is a valid query; its last word may be the beginning of one (from PREFIX_FROM characters on), and case
+        and accents do not count. The words are looked for in the record itself, or in one text that it refers to.
         """
         ...
 
@@ -207,6 +210,10 @@ class Store(Protocol):
 
     def rebuild_rollups(self) -> None:
         """Make every roll-up anew from records and traces. The numbers must not change."""
+        ...
+
+    def sync(self) -> None:
+        """Bring every accepted batch to the disk itself, so that a power cut loses none of it. Needs the drain lock."""
         ...
 
     def stats(self) -> dict[str, Any]:

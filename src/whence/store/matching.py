@@ -13,6 +13,7 @@ from whence.model.filters import Condition, RecordFilter, TraceFilter
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.store.derive import payload_of
+from whence.store.interface import PREFIX_FROM
 
 TEXT_CHARS: Final = 2048
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -143,7 +144,7 @@ def contents_of(record: Record) -> set[str]:
 def holds_words(text: str, wanted: list[str]) -> bool:
     """Return whether a text holds all the words, of which the last may be the beginning of one."""
     there = words(text)
-    return bool(wanted) and set(wanted[:-1]) <= set(there) and any(word.startswith(wanted[-1]) for word in there)
+    return bool(wanted) and all(any(_meets(word, each, wanted) for word in there) for each in wanted)
 
 
 def marked(text: str, wanted: list[str]) -> str:
@@ -156,4 +157,9 @@ def marked(text: str, wanted: list[str]) -> str:
 
 
 def _is_wanted(piece: str, wanted: list[str]) -> bool:
-    return any(word in wanted[:-1] or word.startswith(wanted[-1]) for word in words(piece))
+    return any(_meets(word, each, wanted) for word in words(piece) for each in wanted)
+
+
+def _meets(word: str, wanted: str, of: list[str]) -> bool:
+    """Return whether a word is the one that was looked for, or begins with it where that is enough."""
+    return word == wanted or (wanted is of[-1] and len(wanted) >= PREFIX_FROM and word.startswith(wanted))

@@ -96,7 +96,7 @@ class MemoryStore:
             own = [record for record in records if record.kind in kinds.SPANS_OF_THE_TRACE]
             row = derive.open_row(trace, records[0], own, counts)
         if any(other.trace_id == row.trace_id and other.id != trace for other in self._traces.values()):
-            row = msgspec.structs.replace(row, trace_id=f"otel_{trace}")
+            row = msgspec.structs.replace(row, trace_id=derive.FALLBACK + trace)
         now, before = iso_utc(self._now_ns()), self._traces.get(trace)
         created = before.created_at if before is not None else now
         self._traces[trace] = msgspec.structs.replace(row, created_at=created, updated_at=now)
@@ -306,6 +306,9 @@ class MemoryStore:
             RecordCount(hour_ns=hour, project=project, kind=kind, name=name, records=records, min_level_high=high)
             for (hour, project, kind, name), (records, high) in sorted(counts.items())
         )
+
+    def sync(self) -> None:
+        """Memory has no disk to bring anything to."""
 
     def stats(self) -> dict[str, Any]:
         with self._open():

@@ -78,7 +78,7 @@ class Connections:
         connection = apsw.Connection(f"file:{quote(str(self.path))}{query}", flags=access | _FLAGS)
         connection.set_busy_timeout(int(BUSY_S * 1000))
         if writing:
-            # NORMAL: a killed process loses nothing; a power cut may lose the last moments, which the spool holds.
+            # NORMAL: a killed process loses nothing; a power cut may lose the last batches, and nothing is half there.
             connection.pragma("synchronous", "NORMAL")
             connection.pragma("secure_delete", True)
             connection.pragma("foreign_keys", False)  # rows are only ever derived from records in one transaction

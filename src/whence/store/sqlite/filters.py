@@ -20,12 +20,17 @@ class Where:
     def add(self, fragment: str, *values: Any) -> None:
         """Add a fragment and what is bound in it."""
         self.fragments.append(fragment)
-        self.values += values
+        self.values += [_bindable(value) for value in values]
 
     def add_given(self, fragment: str, value: Any) -> None:
         """Add a fragment unless there is nothing to compare with."""
         if value is not None:
             self.add(fragment, value)
+
+
+def _bindable(value: Any) -> Any:
+    """Return the value as SQLite can take it: whole numbers past 64 bits are compared as floats."""
+    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
 def _json_list(values: tuple[str, ...]) -> str:

@@ -70,10 +70,14 @@ ON CONFLICT DO UPDATE SET
     records = records + excluded.records
 
 -- touched_traces --
--- The traces of the new records: what is new about each, and what its row says so far.
-SELECT
-    new.trace, new.records, new.decisions, new.llm_calls, new.ends, new.own,
-    t.status, t.records, t.decisions, t.llm_calls
+-- The traces of the new records, as one JSON text: what is new about each, and what its row says so far.
+SELECT json_group_array(
+    json_array(
+        lower(hex(new.trace)), new.records, new.decisions, new.llm_calls, new.ends, new.own,
+        t.status, t.records, t.decisions, t.llm_calls
+    )
+    ORDER BY new.first_n
+)
 FROM (
     SELECT
         trace,
@@ -88,49 +92,64 @@ FROM (
     GROUP BY trace
 ) AS new
 LEFT JOIN traces t ON t.id = new.trace
-ORDER BY new.first_n
 
--- trace_facts --
--- What can be counted of a trace without reading payloads, and its first record, and the first that names a project.
-SELECT count(*), sum(kind = 'decision'), min(n), min(iif(project <> '', n, NULL)) FROM records WHERE trace = :trace
-
--- summary_records --
--- The records that the row of an ended trace depends on (whence.model.assembly).
-SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
-    CAST(payload AS BLOB)
-FROM records
-WHERE
-    trace = :trace
-    AND (
-        n IN (:first, :named)
-        OR kind IN (
-            'trace.start', 'trace.end', 'trace.document', 'trace.flag', 'span.start', 'span.end', 'attempt', 'outputs'
-        )
-        OR (kind = 'decision' AND coalesce(nullif(stage, ''), name) = 'quality_gate')
-        OR (kind = 'evidence' AND coalesce(nullif(stage, ''), name) IN ('collection', 'quality_gate'))
-        OR (kind = 'prompts' AND coalesce(nullif(stage, ''), name) = 'synthesis')
+-- records_of_ended --
+-- Of each of some ended traces the counts, and the records that its row depends on (whence.model.assembly): two JSON
+-- texts in one row, because each row that SQLite hands over is one more wait for Python's lock. What no row depends on
+-- is left out: parent, component, level, flags.
+WITH facts AS MATERIALIZED (
+    SELECT
+        trace,
+        count(*) AS records,
+        sum(kind = 'decision') AS decisions,
+        min(n) AS first_n,
+        min(iif(project <> '', n, NULL)) AS named_n
+    FROM records
+    WHERE trace IN (SELECT unhex(value) FROM json_each(:traces))
+    GROUP BY trace
+)
+SELECT
+    (SELECT json_group_array(json_array(lower(hex(trace)), records, decisions)) FROM facts),
+    (
+        SELECT '[' || group_concat(
+        '["' || lower(hex(r.record_id)) || '",' || json_quote(r.kind) || ',' || json_quote(r.name) || ',' || r.ts_ns
+        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',"",' || json_quote(r.stage) || ','
+        || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
+        ',' ORDER BY r.n) || ']'
+        FROM facts f CROSS JOIN records r ON r.trace = f.trace
+        WHERE
+            +r.n IN (f.first_n, f.named_n)
+            OR +r.kind IN (
+                'trace.start', 'trace.end', 'trace.document', 'trace.flag',
+                'span.start', 'span.end', 'attempt', 'outputs'
+            )
+            OR (+r.kind = 'decision' AND coalesce(nullif(r.stage, ''), r.name) = 'quality_gate')
+            OR (+r.kind = 'evidence' AND coalesce(nullif(r.stage, ''), r.name) IN ('collection', 'quality_gate'))
+            OR (+r.kind = 'prompts' AND coalesce(nullif(r.stage, ''), r.name) = 'synthesis')
     )
-ORDER BY n
 
--- opening_records --
--- The first record of a trace, then those about the trace as a whole.
-SELECT record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
-    CAST(payload AS BLOB)
-FROM records
-WHERE
-    trace = :trace
-    AND (
-        n = (SELECT min(n) FROM records WHERE trace = :trace)
-        OR kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')
-    )
-ORDER BY n
+-- records_of_open --
+-- Of each of some open traces the first record and those about the trace as a whole, as one JSON text like the above.
+WITH facts AS MATERIALIZED (
+    SELECT trace, min(n) AS first_n FROM records
+    WHERE trace IN (SELECT unhex(value) FROM json_each(:traces)) GROUP BY trace
+)
+SELECT '[' || group_concat(
+        '["' || lower(hex(r.record_id)) || '",' || json_quote(r.kind) || ',' || json_quote(r.name) || ',' || r.ts_ns
+        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',"",' || json_quote(r.stage) || ','
+        || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
+        ',' ORDER BY r.n) || ']'
+FROM facts f CROSS JOIN records r ON r.trace = f.trace
+WHERE +r.n = f.first_n OR +r.kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')
 
--- name_taken --
--- Whether another trace has this name already.
-SELECT 1 FROM traces WHERE trace_id = ? AND id <> ?
+-- names_taken --
+-- Whether another trace has one of these names already: [[id, name], …].
+SELECT EXISTS (
+    SELECT 1 FROM json_each(:names) j JOIN traces t ON t.trace_id = j.value ->> 1 WHERE t.id <> unhex(j.value ->> 0)
+)
 
--- upsert_trace --
--- Put a row in the place of the one before.
+-- upsert_traces --
+-- Put rows in the place of those before: a JSON array of arrays, in the order of the columns.
 INSERT INTO traces (
     id, trace_id, project_id, query, intent, domain, report_type, research_type, status, quality_gate_passed,
     overall_quality_score, started_at, completed_at, duration_seconds, intake_duration, rubric_duration,
@@ -141,7 +160,16 @@ INSERT INTO traces (
     project_name, parent_trace_id, started_ns, error, reason, writer, stage_durations, decisions, records,
     llm_calls, total_tokens, total_cost_usd, tracing_overhead_ms, dropped, document_error
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+SELECT
+    unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15,
+    value ->> 16, value ->> 17, value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22, value ->> 23,
+    value ->> 24, value ->> 25, value -> 26, value -> 27, value -> 28, value ->> 29, value ->> 30, value ->> 31,
+    value ->> 32, value -> 33, value ->> 34, value ->> 35, value ->> 36, value ->> 37, value ->> 38, value ->> 39,
+    value ->> 40, value ->> 41, value ->> 42, value ->> 43, value ->> 44, value -> 45, value ->> 46, value ->> 47,
+    value ->> 48, value ->> 49, value ->> 50, value ->> 51, value ->> 52, value ->> 53
+FROM jsonb_each(:rows)
+WHERE true
 ON CONFLICT (id) DO UPDATE SET
     trace_id = excluded.trace_id,
     project_id = excluded.project_id,
@@ -196,11 +224,16 @@ ON CONFLICT (id) DO UPDATE SET
     dropped = excluded.dropped,
     document_error = excluded.document_error
 
--- count_up_trace --
--- Count new records of an open trace.
+-- count_up_traces --
+-- Count new records of open traces: [[id, records, decisions, llm_calls], …].
 UPDATE traces
-SET records = records + ?, decisions = decisions + ?, llm_calls = llm_calls + ?, updated_at = ?
-WHERE id = ?
+SET
+    records = traces.records + (j.value ->> 1),
+    decisions = traces.decisions + (j.value ->> 2),
+    llm_calls = traces.llm_calls + (j.value ->> 3),
+    updated_at = :now
+FROM json_each(:counts) j
+WHERE traces.id = unhex(j.value ->> 0)
 
 -- measure_traces --
 -- Add traces to their roll-up (sign 1), or take them out of it before they change (sign -1).
@@ -248,9 +281,11 @@ ON CONFLICT DO UPDATE SET
 -- Forget the scores of traces whose rows change.
 DELETE FROM trace_principles WHERE id IN (SELECT unhex(value) FROM json_each(:ids))
 
--- insert_principle --
--- Note one score of a trace.
-INSERT INTO trace_principles (id, principle_id, score) VALUES (?, ?, ?)
+-- insert_principles --
+-- Note the scores of traces, one row each.
+INSERT INTO trace_principles (id, principle_id, score)
+SELECT t.id, j.key, j.value
+FROM json_each(:ids) i JOIN traces t ON t.id = unhex(i.value) JOIN json_each(t.principle_scores) j
 
 -- drop_empty_traces --
 -- A roll-up has no rows over nothing, so that rebuilding it gives the same table.

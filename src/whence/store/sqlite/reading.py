@@ -13,7 +13,16 @@ from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.store import cursor as cursors
 from whence.store import derive
-from whence.store.interface import DIMENSIONS, GroupTotals, Hit, PrinciplePattern, RecordCount, StoredFinding, Totals
+from whence.store.interface import (
+    DIMENSIONS,
+    PREFIX_FROM,
+    GroupTotals,
+    Hit,
+    PrinciplePattern,
+    RecordCount,
+    StoredFinding,
+    Totals,
+)
 from whence.store.sqlite import filters, rows
 from whence.store.sqlite.queries import filtered, sql
 
@@ -38,7 +47,7 @@ def records(
         found.add("before_n" if newest_first else "after_n", cursors.read(of, cursor)[0])
     if where.since_ns is not None or where.until_ns is not None:
         since, until = derive.window(where.since_ns, where.until_ns)
-        window = (since or 0, _MAX_INT if until is None else until)
+        window = (_hour(since, 0), _hour(until, _MAX_INT))
         first, last = connection.execute(sql("numbers_in_window"), window).get
         if first is None:
             return Page(())
@@ -125,7 +134,9 @@ def search(connection: apsw.Connection, text: str, *, limit: int, cursor: str | 
     words = [word for (word,) in found]
     if not words:
         return Page(())
-    query = " ".join(f'"{word}"' for word in words) + " *"  # letters and digits only: nothing to escape
+    query = " ".join(f'"{word}"' for word in words)  # letters and digits only: nothing to escape
+    if len(words[-1]) >= PREFIX_FROM:
+        query += " *"
     bound = {"words": query, "before": before, "limit": limit + 1}
     hits: dict[int, Hit] = {}
     for name in ("search_records", "search_contents"):
@@ -201,11 +212,15 @@ def record_counts(
 ) -> tuple[RecordCount, ...]:
     """Return the hourly counts."""
     since, until = derive.window(since_ns, until_ns)
-    got = connection.execute(sql("record_counts"), (since or 0, _MAX_INT if until is None else until))
+    got = connection.execute(sql("record_counts"), (_hour(since, 0), _hour(until, _MAX_INT)))
     return tuple(
         RecordCount(hour_ns=hour, project=project, kind=kind, name=name, records=count, min_level_high=high)
         for hour, project, kind, name, count, high in got
     )
+
+
+def _hour(hour_ns: int | None, default: int) -> int:
+    return default if hour_ns is None else max(-_MAX_INT, min(hour_ns, _MAX_INT))
 
 
 def stats(connection: apsw.Connection) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import msgspec
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
 
-_encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
 COLUMNS: Final = TraceSummary.__struct_fields__
@@ -41,12 +40,3 @@ def trace_of(row: Sequence[Any]) -> TraceSummary:
     for place in _LISTS:
         values[place] = tuple(_decode(values[place]))
     return TraceSummary(**dict(zip(COLUMNS, values, strict=True)))
-
-
-def row_of(trace: TraceSummary) -> list[Any]:
-    """Return the row of COLUMNS for a trace."""
-    values = [getattr(trace, name) for name in COLUMNS]
-    values[_ID] = bytes.fromhex(values[_ID])
-    for place in (*_MAPPINGS, *_LISTS):
-        values[place] = _encode(values[place]).decode()
-    return values

@@ -26,8 +26,8 @@ _PAGES_AT_ONCE = 1000
 class SqliteStore:
     """Records in one SQLite file, in WAL mode. Made by `open`.
 
-    When `accept` returns, the batch survives the death of the process; a power cut may take the last moments of it
-    (synchronous=NORMAL), which the spool still holds until its own fsync'd cursor has passed them.
+    When `accept` returns, the batch survives the death of the process. A power cut may take the batches since the log
+    was last synced (synchronous=NORMAL), whole ones from the end; the file stays sound.
     """
 
     def __init__(self, connections: Connections, *, full_text: bool, now_ns: Callable[[], int]) -> None:
@@ -208,6 +208,11 @@ class SqliteStore:
             except apsw.CorruptError as exc:  # so damaged that the check itself cannot go on
                 return [str(exc)]
         return [] if found == ["ok"] else found
+
+    def sync(self) -> None:
+        """Bring every accepted batch to the disk itself; a batch is only in the page cache until then."""
+        with self._connections.writer() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def checkpoint(self) -> bool:
         """Move the log into the file and empty it; False if a reader needed the log for longer than BUSY_S."""
