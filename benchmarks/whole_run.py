@@ -24,30 +24,14 @@ STAGES = ("intake", "rubric", "collection", "synthesis", "quality_gate")
 PROMPT_CHARS = 4096
 _SENTENCE = "Answer from the passages alone, name the passage for each claim, and say so where they are silent. "
 _SYSTEM = (_SENTENCE * 50)[:PROMPT_CHARS]
-_WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "heron",
-    "inlet",
-    "jetty",
-    "knoll",
-    "larch",
-    "maple",
-    "north",
-    "olive",
-    "pearl",
-]
+_WORDS = ("amber", "birch", "cedar", "delta", "fjord", "grove", "heron", "inlet")
 
 
 def prompt(number: int) -> str:
-    """Return a prompt of 4 kB that no other number gives."""
-    about = " ".join(_WORDS[number >> shift & 15] for shift in range(0, 24, 4))
-    return (f"The passages are about {about}. " + _SENTENCE * 50)[:PROMPT_CHARS]
+    """Return a prompt of 4 kB that no other number gives: prose, with the dates and figures that real ones have."""
+    about = " ".join(_WORDS[number >> shift & 7] for shift in range(0, 24, 3))
+    passages = (f"[{each}] On {each % 28 + 1} March 2024 it rose by 3.{each} %. {_SENTENCE}" for each in range(1, 40))
+    return f"The passages are about {about}. {''.join(passages)}"[:PROMPT_CHARS]
 
 
 def _one(number: int, decisions: list[dict[str, Any]], system: str | None, *, finish: bool) -> tuple[int, int]:

@@ -50,11 +50,10 @@ def trace(
 
     runtime = runtime_or_default()
     name = as_label(project) or runtime.settings.project
-    recorder = runtime.recorder
-    if not enabled or not runtime.settings.enabled or not recorder.settings.policy(name or "unknown").enabled:
+    if not enabled or not runtime.records(name):
         return NoTrace()  # type: ignore[return-value]
     return Trace(
-        recorder,
+        runtime.recorder,
         project_name=name,
         query=query,
         intent=intent,

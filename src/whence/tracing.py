@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
     from whence.model.trace import TraceView
-    from whence.record.recorder import Recorder
 
 __all__ = [
     "Decision",
@@ -282,11 +281,15 @@ class TraceContext:
 
         With `enabled=False`, or for a project that is switched off, the trace is a falsy one that does nothing.
         """
-        recorder = _recorder(as_label(project_name) or as_label(project_id), enabled)
-        if recorder is None:
+        from whence.runtime.runtime import runtime_or_default
+
+        runtime = runtime_or_default()
+        if project_name is None and project_id is None:
+            project_name = runtime.settings.project
+        if not enabled or not runtime.records(as_label(project_name) or as_label(project_id)):
             return _NoOpTrace()  # type: ignore[return-value]
         return Trace(
-            recorder,
+            runtime.recorder,
             project_id=project_id,
             project_name=project_name,
             query=query,
@@ -310,46 +313,33 @@ class TraceContext:
         Returns trace_id, status, file_path or file_error, supabase "saved" or supabase_error, calibration_flags,
         flagged_for_review, summary_file; for a disabled trace {"saved": False, "reason": "tracing_disabled"}.
         """
-        if not trace:
-            trace.end()
-            return {"saved": False, "reason": "tracing_disabled"}
-        trace.end()
-        return _finished(trace, await trace.announce_off_loop(), verbose)
+        trace.end()  # here, because it restores the context of the task
+        return await _in_thread(_finished, trace, verbose)
 
     @staticmethod
     def finish_sync(trace: Trace, verbose: bool = False) -> dict[str, Any]:
         """As `finish`, for code without an event loop."""
-        if not trace:
-            trace.end()
-            return {"saved": False, "reason": "tracing_disabled"}
         trace.end()
-        return _finished(trace, trace.announce(), verbose)
+        return _finished(trace, verbose)
 
 
-def _finished(trace: Trace, done: dict[str, Any], verbose: bool) -> dict[str, Any]:
-    from whence.runtime.scorecard import write_summary
+def _finished(trace: Trace, verbose: bool) -> dict[str, Any]:
+    """Do what follows a trace's end and return what came of it. Never raises: the host's run is over and good."""
+    if not trace:
+        return {"saved": False, "reason": "tracing_disabled"}
+    result = {"trace_id": trace.trace_id, "status": trace.status, **trace.announce()}
+    try:
+        from whence.runtime.runtime import runtime_or_default
+        from whence.runtime.scorecard import print_scorecard, write_summary
 
-    result = {"trace_id": trace.trace_id, "status": trace.status, **done}
-    if "file_path" in done:
-        summary = write_summary(trace.view())
-        result["summary_file"] = str(summary) if summary is not None else None
-    if verbose:
-        from whence.runtime.scorecard import print_scorecard
-
-        print_scorecard(trace.otel_trace_id)
+        if "file_path" in result:
+            summary = write_summary(runtime_or_default().view_of_stored(trace.otel_trace_id))
+            result["summary_file"] = str(summary) if summary is not None else None
+        if verbose:
+            print_scorecard(trace.otel_trace_id)
+    except Exception as exc:  # noqa: BLE001 - a summary is not worth an exception in somebody's program
+        trace.recorder.errors.add("finish", exc)
     return result
-
-
-def _recorder(project: str | None, enabled: bool) -> Recorder | None:
-    """Return the recorder for a project, or None if it is not to be recorded."""
-    if not enabled:
-        return None
-    from whence.runtime.runtime import runtime_or_default
-
-    runtime = runtime_or_default()
-    if not runtime.settings.enabled or not runtime.recorder.settings.policy(project or "unknown").enabled:
-        return None
-    return runtime.recorder
 
 
 class traced_research:

@@ -306,7 +306,6 @@ def test_version_and_completion_are_quick(call: Ask) -> None:
 
 def test_demo_makes_three_runs_and_explains_the_worst(whence: Whence, tmp_path: Path) -> None:
     """One that passes, one that is killed, one that fails the gate: recorded, listed, explained."""
-    pytest.importorskip("examples.research")
     began = time.monotonic()
     done = whence("demo", data=tmp_path / "demo", timeout_s=120)
 

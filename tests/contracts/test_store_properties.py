@@ -215,10 +215,7 @@ def test_batches_do_not_matter(batches: list[list[bytes]]) -> None:
         assert derived(cut) == derived(whole)
         for row in traces_of(cut):
             records = list(cut.trace_records(row.id))
-            try:
-                expected = summarise(assemble(row.id, records))
-            except (msgspec.MsgspecError, TypeError):
-                continue  # what is left out then is the same in every store, as above
+            expected = summarise(assemble(row.id, records))
             if row.status != IN_PROGRESS and row.trace_id == expected.trace_id:
                 assert row == expected
 

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from examples.research.corpus import load
 from examples.research.index import Index
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+
 from examples.research.collection import collect
 from examples.research.index import Index
 from examples.research.intake import take_in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from examples.research.corpus import paragraphs
 from examples.research.index import Index
 from examples.research.intake import classify, take_in

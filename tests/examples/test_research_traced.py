@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from examples.research.pipeline import STAGES
 from examples.research.questions import DEMO_QUESTIONS
 
@@ -106,7 +107,6 @@ def test_an_exception_is_the_traces_failure_and_still_the_callers(run: Run, tmp_
     assert trace["stages"]["synthesis"]["error"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_run_has_left_what_it_decided_until_then(run: Run, tmp_path: Path) -> None:
     finished = run(DEMO_QUESTIONS["killed"].question, "--kill-in", "collection")
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+
 from examples.research.collection import collect
 from examples.research.evidence import THRESHOLD, Evidence
 from examples.research.index import Index

@@ -60,7 +60,7 @@ def child(data: Path) -> Child:
 
     def start(
         code: str, *arguments: object, expect: int | None = 0, timeout_s: float = 120, **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *map(str, arguments)],
             capture_output=True,

@@ -130,7 +130,7 @@ def record_in_threads(each: int, threads: int, size: int = 40) -> list[str]:
     return [made for mine in acknowledged for made in mine]
 
 
-def shim() -> "object":
+def shim() -> object:
     """The library that makes system calls fail; it is there when LD_PRELOAD brought it (tests/faults/shim.c)."""
     import ctypes
 

@@ -14,7 +14,7 @@ import whence
 from tests.builders import whole_run
 from tests.faults import programs
 from tests.faults.conftest import Say
-from tests.faults.oracle import alive, conserved, drain, spooled_ids, stored
+from tests.faults.oracle import alive, conserved, spooled_ids, stored
 from whence.collect.drainer import Cursor, Drainer, DrainSettings, read_ledger
 from whence.errors import StoreUnreachable
 from whence.runtime.runtime import Runtime, configure

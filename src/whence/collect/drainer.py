@@ -18,12 +18,14 @@ import msgspec
 from whence.clock import derived_id
 from whence.collect import segments as spool
 from whence.collect.segments import Segment
-from whence.errors import StoreUnreachable
+from whence.errors import StoreBusy, StoreUnreachable
+from whence.files import private_directory, write_whole
 from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.record import Record
 from whence.model.trace import INCOMPLETE
 from whence.record.spool import LiveFile
+from whence.sink import Accepted
 from whence.store.interface import Store
 from whence.wire import frames, records
 
@@ -94,6 +96,7 @@ class Drainer:
         self.settings = settings
         self.store = store
         self.after_trace = tuple(after_trace)
+        self._deadline: float | None = None
 
     def drain(
         self, *, budget_s: float | None = None, first: str | None = None, progress: Progress | None = None
@@ -115,7 +118,7 @@ class Drainer:
 
     def _drain(self, budget_s: float | None, first: str | None, progress: Progress | None) -> Drained:
         done = Drained()
-        deadline = None if budget_s is None else time.monotonic() + budget_s
+        deadline = self._deadline = None if budget_s is None else time.monotonic() + budget_s
         directory = self.settings.spool
         if not directory.is_dir():
             return done
@@ -222,8 +225,21 @@ class Drainer:
             done.segments_removed += 1
         return deadline is None or time.monotonic() <= deadline
 
+    def _accept(self, batch: Sequence[bytes]) -> Accepted:
+        """Hand a batch to the store; one that is busy for a moment is asked again, as long as there is time."""
+        give_up = time.monotonic() + self.settings.wait_s
+        if self._deadline is not None:
+            give_up = min(give_up, self._deadline)
+        while True:
+            try:
+                return self.store.accept(batch)
+            except StoreBusy:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(0.005)
+
     def _store(self, batch: list[bytes], done: Drained) -> None:
-        accepted = self.store.accept(batch)
+        accepted = self._accept(batch)
         done.frames += len(batch)
         done.stored += accepted.stored
         done.duplicates += accepted.duplicates
@@ -238,7 +254,7 @@ class Drainer:
         for after in self.after_trace if ended else ():
             said = after(tuple(ended))
             if said:
-                done.derived += self.store.accept(said).stored
+                done.derived += self._accept(said).stored
 
     def _remove(self, segment: Segment, *, damaged: bool) -> None:
         """Unlink a segment that is wholly stored; a damaged one is kept aside while there is room."""
@@ -246,7 +262,7 @@ class Drainer:
         quarantine = self.settings.spool / "quarantine"
         if damaged:
             with suppress(OSError):  # no place to keep it: what could be read of it is stored
-                quarantine.mkdir(mode=0o700, exist_ok=True)
+                private_directory(quarantine)
                 held = sum(each.stat().st_size for each in quarantine.iterdir())
                 if held + segment.bytes <= self.settings.quarantine_bytes:
                     segment.path.replace(quarantine / segment.path.name)
@@ -264,7 +280,7 @@ class Drainer:
 
     def _write_cursor(self, writer: str, cursor: Cursor) -> None:
         cursor.check = _check_of(cursor)
-        _replace(self.settings.spool / f"{writer}.cursor", msgspec.json.encode(cursor))
+        write_whole(self.settings.spool / f"{writer}.cursor", msgspec.json.encode(cursor))
 
     def _bury(self, writer: str, done: Drained) -> None:
         """Close the books of a writer that is gone, and mark what it left open as incomplete."""
@@ -281,7 +297,8 @@ class Drainer:
             cursor = self._cursor(writer)
             self._end_lost(writer, cursor, done)
             self._add_to_ledger(writer, cursor, spool.read_live(live_path))
-            for path in (directory / f"{writer}.cursor", live_path):
+            half_written = directory.glob(f".{writer}.cursor.*.tmp")  # by a drainer that was killed
+            for path in (directory / f"{writer}.cursor", live_path, *half_written):
                 path.unlink(missing_ok=True)
         except BlockingIOError:
             return  # it lives
@@ -299,7 +316,7 @@ class Drainer:
         cursor.lost = list(lost)
         self._write_cursor(writer, cursor)
         if opened:
-            done.derived += self.store.accept([_lost(trace, self.store) for trace in opened]).stored
+            done.derived += self._accept([_lost(trace, self.store) for trace in opened]).stored
             done.lost_owners += len(opened)
         self._after(lost, done)
 
@@ -319,7 +336,7 @@ class Drainer:
                 ledger.dropped.setdefault(reason, {})[name] = ledger.dropped.get(reason, {}).get(name, 0) + number
                 explained += number
         ledger.unexplained += max(0, emitted - cursor.frames - explained)
-        _replace(self.settings.spool / "ledger.json", msgspec.json.encode(ledger))
+        write_whole(self.settings.spool / "ledger.json", msgspec.json.encode(ledger))
 
 
 def _check_of(cursor: Cursor) -> int:
@@ -366,10 +383,3 @@ def _lost(trace: str, store: Store) -> bytes:
             payload=records.payload(end),
         )
     )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -42,6 +42,7 @@ class _Assembler:
     def add(self, record: Record) -> None:
         view = self.view
         view.records += 1
+        view.decisions += record.kind == kinds.DECISION
         view.last_record = record.record_id
         view.last_ns = max(view.last_ns, record.ts_ns)
         view.project = view.project or record.project
@@ -67,6 +68,7 @@ class _Assembler:
         if view.start_record and record.parent:
             return  # another process goes on with this trace: the one that began it speaks for it
         self._root = record.span
+        view.project = record.project
         view.start = _json.decode(record.payload, type=shape.TraceStart)
         view.trace_id = view.start.trace_id
         view.started_ns = record.ts_ns
@@ -246,7 +248,8 @@ def _paths(outputs: Mapping[str, Any]) -> tuple[str, ...]:
     found: list[str] = []
     for key in ("report_path", "evidence_paths", "knowledge_paths"):
         value = outputs.get(key)
-        found += [value] if isinstance(value, str) else [v for v in value or [] if isinstance(v, str)]
+        values = value if isinstance(value, list) else [value]
+        found += [each for each in values if isinstance(each, str)]
     return tuple(dict.fromkeys(found))
 
 
@@ -334,7 +337,7 @@ def summarise(view: TraceView) -> TraceSummary:
         reason=end.reason if end is not None else None,
         writer=start.writer,
         stage_durations=durations,
-        decisions=sum(len(stage.decisions) for stage in stages.values()),
+        decisions=view.decisions,
         records=view.records,
         llm_calls=len(view.llm_calls),
         total_tokens=int(total_tokens) if total_tokens is not None else None,

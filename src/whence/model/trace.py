@@ -103,6 +103,7 @@ class TraceView:
     outputs: dict[str, Any] = field(default_factory=dict)
     child_traces: list[dict[str, Any]] = field(default_factory=list)
     llm_calls: list[LlmUse] = field(default_factory=list)
+    decisions: int = 0
     events: int = 0
     unreadable: int = 0  # records whose payload is not of the shape of their kind
     records: int = 0

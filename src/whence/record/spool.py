@@ -21,6 +21,7 @@ from zlib import crc32
 
 import msgspec
 
+from whence.files import private_directory
 from whence.record.counters import Drops
 from whence.wire import frames
 
@@ -29,6 +30,7 @@ _pack_crc = frames.CRC.pack
 _write = os.write
 _MAGIC = frames.MAGIC
 _MAX_PAYLOAD = frames.MAX_PAYLOAD
+_sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 
 LIVE_BYTES = 4096
 _LOCK_TRIES = 50
@@ -177,14 +179,15 @@ class SpoolWriter:
 
     def _open_live(self) -> None:
         directory = self.settings.directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(directory)
         if stat.S_ISLNK(os.lstat(directory).st_mode):
             raise OSError(errno.ELOOP, "the spool directory is a symbolic link", str(directory))
         if self._live_fd >= 0 and os.fstat(self._live_fd).st_nlink:
             return
         path = directory / f"{self.writer}.live"
         fd = _locked(path)
-        os.posix_fallocate(fd, 0, LIVE_BYTES)  # so that the counters can be written when the disk is full
+        if hasattr(os, "posix_fallocate"):  # so that the counters can be written when the disk is full
+            os.posix_fallocate(fd, 0, LIVE_BYTES)
         old, self._live_fd = self._live_fd, fd
         if old >= 0:
             os.close(old)
@@ -277,7 +280,7 @@ class SpoolWriter:
             return False
         self._dirty = False
         try:
-            os.fdatasync(fd)
+            _sync_data(fd)
         except OSError as exc:
             self.state = f"fdatasync: {exc}"
             return False
@@ -352,7 +355,7 @@ class SpoolWriter:
             except IndexError:
                 return
             try:
-                os.fdatasync(fd)
+                _sync_data(fd)
             except OSError as exc:
                 self.state = f"fdatasync: {exc}"
             finally:

@@ -463,8 +463,10 @@ class NoStage:
     name = ""
     attempt = 0
 
-    def __init__(self) -> None:
-        self.outputs: dict[str, Any] = {}
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """A fresh dict each time: what is put into it goes nowhere."""
+        return {}
 
     def __bool__(self) -> bool:
         return False

@@ -4,10 +4,12 @@ The order of the seed's `finish` is kept and each step is bounded; whatever cann
 drain, because the records are in the spool.
 """
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import WhenceError
+from whence.files import write_whole
 from whence.record.notice import notice
 
 if TYPE_CHECKING:
@@ -104,10 +106,9 @@ def link_report(path: Path, row: "TraceSummary") -> str | None:
         before = path.read_bytes()
         after = frontmatter.merge(before, values)
         if after != before:
-            temporary = path.with_name(f".{path.name}.whence.tmp")
-            temporary.write_bytes(after)
-            temporary.chmod(path.stat().st_mode)
-            temporary.replace(path)
+            mode = stat.S_IMODE(path.stat().st_mode)
+            write_whole(path, after, mode=mode)
+            path.chmod(mode)  # whatever the umask made of it
     except OSError as exc:
         return f"{exc.strerror or exc}: {path}"
     return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.clock import Clock
 from whence.errors import WhenceError
+from whence.files import private_directory
 from whence.record.recorder import Policy, Recorder, RecorderSettings
 from whence.record.spool import SpoolSettings
 from whence.redact.capture import Hasher, load_or_create_key
@@ -85,7 +86,7 @@ class Runtime:
 
     def _hasher(self) -> Hasher | None:
         if self._hash_key is None:
-            self.settings.hash_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(self.settings.hash_key.parent)
             self._hash_key = load_or_create_key(self.settings.hash_key)
         return self._hash_key
 
@@ -130,14 +131,26 @@ class Runtime:
         self.drain()
         return self.store()
 
-    def view(self, otel_trace_id: str) -> "TraceView":
-        """Return a trace as recorded so far: from the store, or from the spool alone where that fails."""
+    def records(self, project: str | None) -> bool:
+        """Return whether a project's runs are to be recorded."""
+        return self.settings.enabled and self._policy(project or "unknown").enabled
+
+    def view_of_stored(self, otel_trace_id: str) -> "TraceView":
+        """Return a trace as the store has it now, without draining first; from the spool where the store fails."""
         from whence.model.assembly import assemble
 
         try:
-            return assemble(otel_trace_id, self.ready_store().trace_records(otel_trace_id))
+            return assemble(otel_trace_id, self.store().trace_records(otel_trace_id))
         except WhenceError:
             return self.view_from_spool(otel_trace_id)
+
+    def view(self, otel_trace_id: str) -> "TraceView":
+        """Return a trace as recorded so far: from the store, or from the spool alone where that fails."""
+        try:
+            self.drain()
+        except WhenceError:
+            return self.view_from_spool(otel_trace_id)
+        return self.view_of_stored(otel_trace_id)
 
     def content(self, sha256: str) -> str | None:
         """Return a text by its hash, or None where it is unknown, erased, or the store cannot be reached."""

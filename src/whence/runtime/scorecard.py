@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from whence.clock import iso_utc
+from whence.files import write_whole
 from whence.model.assembly import summarise
 from whence.model.quality import passed_of
 from whence.model.trace import TraceSummary, TraceView
@@ -46,10 +47,8 @@ def write_summary(view: TraceView, folder: Path | None = None) -> Path | None:
             return None
         folder = Path(view.document_path).parent
     path = folder / f"{''.join(c if c.isalnum() or c in '-_.' else '-' for c in view.trace_id)}_summary.md"
-    temporary = path.with_suffix(".tmp")
     try:
-        temporary.write_text(summary_markdown(view), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, summary_markdown(view).encode())
     except OSError:
         return None
     return path

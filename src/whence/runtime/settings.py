@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from whence.errors import BadInput
+from whence.files import private_directory, write_whole
 from whence.record.recorder import Policy
 from whence.redact.capture import CaptureLevel
 
@@ -61,6 +62,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return found if found is not None else Policy(True, self.capture)
 
 
+class ProjectConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What may be said of one project; what is not said is as for every other."""
+
+    enabled: bool = True
+    capture: CaptureLevel | None = None
+
+
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a user may write in whence.toml; every line is optional, the environment wins."""
 
@@ -72,7 +80,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     drain_budget_s: float | None = None
     full_text: bool | None = None
     spool_max_bytes: int | None = None
-    projects: dict[str, Policy] = {}
+    projects: dict[str, ProjectConfig] = {}
 
 
 def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
@@ -108,10 +116,14 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     if environment.get("WHENCE_CAPTURE"):
         chosen["capture"] = _capture("WHENCE_CAPTURE", environment["WHENCE_CAPTURE"])
     documents = environment.get("WHENCE_DOCUMENTS") or config.documents
+    general = chosen.get("capture", CaptureLevel.REDACTED)
     return Settings(
         data=data,
         documents=Path(documents).expanduser().absolute() if documents else data,
-        projects={**config.projects, **projects},
+        projects={
+            name: Policy(each.enabled, each.capture or general)
+            for name, each in {**config.projects, **projects}.items()
+        },
         **chosen,
     )
 
@@ -146,19 +158,13 @@ def write_project(data: Path, project: str, policy: Policy | None) -> None:
     if policy is None:
         projects.pop(project, None)
     else:
-        projects[project] = policy
+        projects[project] = ProjectConfig(enabled=policy.enabled, capture=policy.capture)
     lines = ["# Written by `whence projects`; whence.toml is yours."]
     for name, each in sorted(projects.items()):
-        lines += [
-            "",
-            f"[projects.{_toml_string(name)}]",
-            f"enabled = {str(each.enabled).lower()}",
-            f'capture = "{each.capture.value}"',
-        ]
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        lines += ["", f"[projects.{_toml_string(name)}]", f"enabled = {str(each.enabled).lower()}"]
+        lines += [f'capture = "{each.capture.value}"'] if each.capture is not None else []
+    private_directory(data)
+    write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def _toml_string(text: str) -> str:

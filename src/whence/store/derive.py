@@ -16,7 +16,7 @@ from whence.model.finding import Finding
 from whence.model.payload import LLM
 from whence.model.record import Record
 from whence.model.severity import Severity
-from whence.model.trace import TraceSummary, TraceView
+from whence.model.trace import TraceSummary
 from whence.wire.records import decode
 
 FALLBACK: Final = "otel_"

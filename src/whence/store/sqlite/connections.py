@@ -15,6 +15,7 @@ import apsw
 from whence.errors import StoreBusy, StoreUnreachable
 
 BUSY_S: Final = 5.0
+ACCEPT_BUSY_S: Final = 0.05
 _IDLE_READERS: Final = 8
 _WAL_BYTES: Final = 64 * 1024 * 1024
 _CHECKPOINT_PAGES: Final = 4000
@@ -28,9 +29,7 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (apsw.BusyError, apsw.LockedError) as exc:
-        raise StoreBusy(
-            f"{path} is being written by another process, for {BUSY_S:g} s now; retry, or let it drain"
-        ) from exc
+        raise StoreBusy(f"{path} is being written by another process; retry, or let it drain") from exc
     except (apsw.NotADBError, apsw.CorruptError) as exc:
         raise StoreUnreachable(
             f"{path} is damaged or no SQLite database ({exc}); restore a backup, or move it away and drain again"
@@ -92,10 +91,16 @@ class Connections:
         return connection
 
     @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
-        """Give the writer, in a transaction that is committed at the end or leaves nothing behind."""
+    def transaction(self, *, busy_s: float = BUSY_S) -> Iterator[apsw.Connection]:
+        """Give the writer, in a transaction that is committed at the end or leaves nothing behind.
+
+        Args:
+            busy_s: how long to wait for another process that writes.
+        """
         with self.writer() as connection:
+            connection.set_busy_timeout(int(busy_s * 1000))
             connection.execute("BEGIN IMMEDIATE")
+            connection.set_busy_timeout(int(BUSY_S * 1000))
             try:
                 yield connection
                 connection.execute("COMMIT")

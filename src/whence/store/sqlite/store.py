@@ -10,6 +10,7 @@ import apsw
 
 from whence.clock import SystemClock, iso_utc
 from whence.errors import StoreUnreachable
+from whence.files import private_directory
 from whence.model.filters import Page, RecordFilter, TraceFilter
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
@@ -17,7 +18,7 @@ from whence.sink import Accepted
 from whence.store import derive
 from whence.store.interface import EVERY_TRACE, GroupTotals, Hit, PrinciplePattern, RecordCount, StoredFinding, Totals
 from whence.store.sqlite import reading, schema, writing
-from whence.store.sqlite.connections import Connections, explained
+from whence.store.sqlite.connections import ACCEPT_BUSY_S, Connections, explained
 from whence.store.sqlite.queries import sql
 
 _PAGES_AT_ONCE = 1000
@@ -67,7 +68,8 @@ class SqliteStore:
     def accept(self, batch: Sequence[bytes]) -> Accepted:
         if not batch:
             return Accepted()
-        with self._connections.transaction() as connection:
+        # Not for long: at the end of a trace the host waits for us, and the drainer asks again while it has time.
+        with self._connections.transaction(busy_s=ACCEPT_BUSY_S) as connection:
             return writing.take(connection, batch, now_ns=self._now_ns(), full_text=self._full_text)
 
     def erase_content(self, sha256: str) -> bool:
@@ -250,7 +252,7 @@ def _check_place(path: Path, read_only: bool) -> None:
         if read_only:
             raise StoreUnreachable(f"{path} does not exist; record something first, or name another file")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(path.parent)
         except OSError as exc:
             raise StoreUnreachable(f"the folder {path.parent} cannot be made ({exc.strerror}); name another") from exc
     if not read_only:

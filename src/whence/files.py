@@ -1,0 +1,34 @@
+"""Files that are nobody else's business, and that are never half written."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def private_directory(path: Path) -> None:
+    """Make a directory, and every missing one above it, for its owner alone; existing ones stay as they are.
+
+    `mkdir(mode=…, parents=True)` would make the ones above with the permissions of the umask.
+    """
+    if path.is_dir():
+        return
+    private_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file whole or not at all: beside its place first, then into it by renaming.
+
+    Raises:
+        OSError: it could not be written; what was there before is still there, and nothing else is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):  # it may not have been made at all
+            temporary.unlink()
+        raise
