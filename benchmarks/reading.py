@@ -110,8 +110,6 @@ def questions(store: "Store", samples: Samples, chance: random.Random) -> dict[s
         "principle_patterns": lambda: store.principle_patterns(),
         "totals by day": lambda: store.totals_by("day"),
         "totals by another dimension": lambda: store.totals_by(choose(DIMENSIONS)),
-        "record_counts, a day": lambda: store.record_counts(since_ns=(day := a_day())[0], until_ns=day[1]),
-        "record_counts, all": lambda: store.record_counts(),
         "big": lambda: big(),
         "big, spans": lambda: big(kinds.SPAN_START, kinds.SPAN_END),
     }
@@ -163,8 +161,6 @@ _LINES = {
     "principle_patterns": ("principle_patterns over everything", 50),
     "totals by day": ("totals by day over everything", 50),
     "totals by another dimension": ("totals by any dimension over everything", 50),
-    "record_counts, a day": ("record_counts of a day", 50),
-    "record_counts, all": ("record_counts over everything", 50),
     "big": (f"first page of a trace with {BIG_TRACE_SPANS:,} spans", 50),
     "big, spans": ("the same, spans only", 50),
 }

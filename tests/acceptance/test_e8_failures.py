@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from whence import query
 from whence.model.record import Record
 from whence.record.recorder import Policy
 from whence.redact.value import Flag
+from whence.runtime import runtime as runtime_module
 from whence.runtime.runtime import Runtime
 from whence.runtime.settings import write_project
 from whence.tracing import TraceContext, TraceQuery
 
-PROGRAM = '''
+PROGRAM = """
 import asyncio, contextlib, json, os, signal, sys
 
 how, traced, side = sys.argv[1], sys.argv[2] == "with", sys.argv[3]
@@ -92,7 +93,7 @@ if traced and how not in ("finish", "kill"):
     with open(side, "w") as file:
         json.dump(whence.stats(), file)
 sys.exit(code)
-'''
+"""
 
 
 class Host:
@@ -123,13 +124,15 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, data: Path) -> Host:
-    """The host's program, recording into this test's data directory."""
-    return Host(tmp_path / "side.json")
+def host(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """The host's program; questions are asked by this process, of the same data directory, as the environment says."""
+    monkeypatch.setattr(runtime_module, "_runtime", None)
+    yield Host(tmp_path / "side.json")
+    whence.shutdown()
 
 
 def doctor() -> tuple[int, str]:
-    """Return the exit code and the words of `whence doctor`, with line breaks taken out."""
+    """Return the exit code and the words of `whence doctor`."""
     done = subprocess.run(
         [sys.executable, "-m", "whence", "doctor", "--json"], capture_output=True, text=True, timeout=60, check=False
     )
@@ -201,7 +204,6 @@ def test_r1_62_the_store_cannot_be_reached(host: Host, data: Path) -> None:
     drained = subprocess.run([sys.executable, "-m", "whence", "drain"], capture_output=True, check=False)
 
     assert drained.returncode == 0, drained.stderr
-    whence.shutdown()
     row = query.find(result["trace_id"])
     assert (row.status, row.decisions, row.trace_file_path) == ("complete", 3, result["file_path"])
     assert query.full_trace("last") is not None
@@ -220,7 +222,6 @@ def test_r1_63_neither_can(host: Host, data: Path, documents: Path) -> None:
     assert code == 1
     assert str(database) in words
     database.rmdir()
-    whence.shutdown()
     assert query.find(result["trace_id"]).decisions == 3
 
 
@@ -281,7 +282,7 @@ def whence_records(trace: str) -> Any:
 # -- R1.65 and R1.66 ----------------------------------------------------------------------------------------------------
 
 
-async def test_r1_65_a_truncated_document(host: Host, runtime: Runtime) -> None:
+async def test_r1_65_a_truncated_document(host: Host) -> None:
     """The row can be queried as ever, the document is None, and the doctor names it."""
     host()
     row = query.find("last")
@@ -436,7 +437,7 @@ VALUES: dict[str, tuple[Callable[[], dict[str, Any]], Flag]] = {
     "integer-huge": (lambda: {"what": 10**5000}, Flag.NORMALISED),
     "nul": (lambda: {"what": "a\0b", "inputs": {"k\0": "v\0"}}, Flag.NORMALISED),
     "infinity": (lambda: {"what": math.inf, "inputs": {"n": -math.inf}}, Flag.NORMALISED),
-    "keys-of-every-kind": (lambda: {"what": {1: 1, None: 2, (1, 2): 3, 1.5: 4, True: 5}}, Flag.DESCRIBED),
+    "keys-of-every-kind": (lambda: {"what": {1: 1, None: 2, (1, 2): 3, 1.5: 4}}, Flag.DESCRIBED),
     "why-is-no-text": (lambda: {"what": 1, "why": {"an": ["object"]}}, Flag(0)),
 }
 
@@ -476,20 +477,41 @@ def test_hostile_outputs_do_not_stop_the_drain(runtime: Runtime, tmp_path: Path)
     """What a run says of its quality, costs and files is whatever a program handed over. None of it may keep this run,
     or those after it, from being stored, documented and listed."""
     odd: list[Any] = [None, "x", -1, 1e308, math.nan, True, [], {}, [[]], {"a": {"b": []}}, "../../evil", "\0", 2**70]
-    fields = (
-        "overall_score overall_quality_score quality_score passed quality_gate_passed principle_scores gap_principles gaps "
-        "report_path report_file_path evidence_paths knowledge_paths output_file_paths cost_usd total_cost_usd model "
-        "evidence_collected evidence_passed iteration iterations error duration_seconds input_tokens output_tokens"
-    ).split()
+    fields = [
+        "overall_score",
+        "overall_quality_score",
+        "quality_score",
+        "passed",
+        "quality_gate_passed",
+        "principle_scores",
+        "gap_principles",
+        "gaps",
+        "report_path",
+        "report_file_path",
+        "evidence_paths",
+        "knowledge_paths",
+        "output_file_paths",
+        "cost_usd",
+        "total_cost_usd",
+        "model",
+        "evidence_collected",
+        "evidence_passed",
+        "iteration",
+        "iterations",
+        "error",
+        "duration_seconds",
+        "input_tokens",
+        "output_tokens",
+    ]
     for value in odd:
         with TraceContext.start(project_name="odd", query=value, intent=value, domain=value) as trace:  # type: ignore[arg-type]
             for stage in ("quality_gate", "collection", "synthesis"):
                 trace.start_stage(stage)
-                trace.record_evidence(stage, {name: value for name in fields})
-                trace.record_prompts(stage, {name: value for name in fields})
-                trace.end_stage(stage, {name: value for name in fields}, value)
-            trace.record_iteration({name: value for name in (*fields, "quality_gate_result")})
-            trace.set_outputs({name: value for name in fields})
+                trace.record_evidence(stage, dict.fromkeys(fields, value))
+                trace.record_prompts(stage, dict.fromkeys(fields, value))
+                trace.end_stage(stage, dict.fromkeys(fields, value), value)
+            trace.record_iteration(dict.fromkeys((*fields, "quality_gate_result"), value))
+            trace.set_outputs(dict.fromkeys(fields, value))
             trace.add_child_trace(value, value, value)  # type: ignore[arg-type]
             trace.mark_complete()
             if value is not None:

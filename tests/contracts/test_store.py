@@ -637,7 +637,6 @@ def test_totals_over_nothing_are_nothing(store: Store) -> None:
     assert store.totals() == Totals()
     assert store.totals_by("intent") == ()
     assert store.principle_patterns(min_runs=0) == ()
-    assert store.record_counts() == ()
 
 
 def test_totals_count_every_status_and_average_the_complete(store: Store) -> None:
@@ -718,27 +717,6 @@ def test_principles_are_counted_over_complete_traces(store: Store) -> None:
     ]
     assert [p.principle_id for p in store.principle_patterns()] == ["M"]
     assert store.principle_patterns(where=TraceFilter(intent="none")) == ()
-
-
-def test_records_are_counted_by_hour_kind_and_name(store: Store) -> None:
-    store.accept(some_records())
-    store.accept([encoded(6, "decision", name="pick", level=3), *some_records()])
-
-    found = [
-        (c.hour_ns - START_NS, c.project, c.kind, c.name, c.records, c.min_level_high) for c in store.record_counts()
-    ]
-
-    assert found == [
-        (0, "acme", "decision", "decision", 1, 0),
-        (0, "acme", "decision", "pick", 2, 1),
-        (0, "acme", "event", "event", 1, 0),
-        (0, "beta", "event", "event", 1, 1),
-        (HOUR_NS, "acme", "finding", "finding", 1, 0),
-    ]
-    assert len(store.record_counts(since_ns=START_NS + HOUR_NS + 9)) == 1
-    assert len(store.record_counts(until_ns=START_NS + 9)) == 4
-    assert len(store.record_counts(since_ns=-(10**30), until_ns=10**30)) == 5
-    assert store.totals(TraceFilter(since_ns=10**30)).total_runs == 0
 
 
 def test_stats_tell_how_much_there_is(store: Store) -> None:

@@ -173,7 +173,6 @@ def derived(store: Store) -> dict[str, Any]:
     return {
         "traces": traces_of(store),
         "findings": store.findings(limit=1000),
-        "counts": store.record_counts(),
         "totals": [store.totals(where) for where in windows],
         "groups": [store.totals_by(dimension) for dimension in DIMENSIONS],
         "principles": [store.principle_patterns(min_runs=0, where=where) for where in windows],
@@ -220,7 +219,7 @@ def test_batches_do_not_matter(batches: list[list[bytes]]) -> None:
                 assert row == expected
 
 
-TABLES = ("rollup_records", "rollup_hours", "rollup_traces", "rollup_principles")
+TABLES = ("rollup_hours", "rollup_traces", "rollup_principles")
 
 
 def tables(store: SqliteStore) -> list[list[Any]]:

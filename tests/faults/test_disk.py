@@ -304,7 +304,10 @@ def test_something_else_in_the_place_of_the_spool(
     accounted(after["stats"], len(spooled_ids(data)))
     store, _ = drain(data)
     assert os.listdir(elsewhere) == []
-    say(conserved(after["made"], store), f"{before['before']['emitted']} dropped and counted: {before['before']['spool']}")
+    say(
+        conserved(after["made"], store),
+        f"{before['before']['emitted']} dropped and counted: {before['before']['spool']}",
+    )
 
 
 REMOVED = """
@@ -353,7 +356,9 @@ def test_a_spool_that_is_deleted_while_it_is_used_is_saved(data: Path, child: Ch
     say(conserved(told["made"], store))
 
 
-def test_a_full_spool_drops_by_class_and_begins_again_when_it_is_drained(data: Path, runtime: Runtime, say: Say) -> None:
+def test_a_full_spool_drops_by_class_and_begins_again_when_it_is_drained(
+    data: Path, runtime: Runtime, say: Say
+) -> None:
     """At 80 % text, at 95 % structure, at the limit all; and after a drain nothing, without a restart."""
     import msgspec
 
@@ -426,7 +431,9 @@ def run_twice() -> Twice:
     return Twice({})
 
 
-def test_random_faults_one_after_the_other(tmp_path: Path, shim: Path, child: Child, chance: random.Random, say: Say) -> None:
+def test_random_faults_one_after_the_other(
+    tmp_path: Path, shim: Path, child: Child, chance: random.Random, say: Say
+) -> None:
     """Any call, any error, any moment, with threads, rotations and no rest between them: the books stay exact."""
     told = json.loads(child(STORM, tmp_path / "data", chance.random(), LD_PRELOAD=str(shim)).stdout)
     data = tmp_path / "data"

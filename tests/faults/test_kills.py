@@ -112,4 +112,6 @@ def test_a_killed_drainer_loses_nothing_and_repeats_nothing(
     assert ledger.emitted == ledger.drained
     assert not list((data / "spool").glob("*.tmp"))
     alive()
-    say(f"{DRAINER_KILLS} kills of the drainer, {kept}, {len(rows)} documents, last drain {time.monotonic() - began:.1f} s")
+    say(
+        f"{DRAINER_KILLS} kills of the drainer, {kept}, {len(rows)} documents, last drain {time.monotonic() - began:.1f} s"
+    )

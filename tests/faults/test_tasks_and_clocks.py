@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -181,7 +182,7 @@ def test_a_clock_that_jumps(data: Path, chance: random.Random, say: Say) -> None
     for name in names:
         records = list(store.trace_records(name))
         assert [r.record_id for r in records] == sorted(r.record_id for r in records)
-        backwards += sum(1 for one, next_ in zip(records, records[1:], strict=False) if next_.ts_ns < one.ts_ns)
+        backwards += sum(1 for one, next_ in itertools.pairwise(records) if next_.ts_ns < one.ts_ns)
         row = store.trace(name)
         assert row is not None
         assert row.status == "complete"

@@ -39,7 +39,7 @@ BATCHES = [[each for number in range(5) for each in whole_run(number).records], 
 
 def answers(store: Store) -> tuple[object, ...]:
     """Return what roll-ups answer."""
-    return store.totals(), store.totals_by("hour"), store.principle_patterns(), store.record_counts()
+    return store.totals(), store.totals_by("hour"), store.principle_patterns()
 
 
 def test_a_file_of_the_version_before_is_upgraded_with_its_data(path: Path) -> None:

@@ -43,8 +43,8 @@ class DrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much at a time, and how long to wait for another drainer."""
 
     spool: Path
-    batch_records: int = 2000
-    batch_bytes: int = 8 * 1024 * 1024
+    batch_records: int = 10_000
+    batch_bytes: int = 16 * 1024 * 1024
     wait_s: float = 2.0
     quarantine_bytes: int = 64 * 1024 * 1024
 

@@ -40,7 +40,7 @@ class SpoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much the spool may hold, and how long a broken one rests."""
 
     directory: Path
-    segment_bytes: int = 4 * 1024 * 1024
+    segment_bytes: int = 16 * 1024 * 1024
     max_bytes: int = 4 * 1024 * 1024 * 1024
     """Of all segments together. At 80 % text is dropped, at 95 % structure too; the rest is for the vital records."""
     retry_s: float = 1.0

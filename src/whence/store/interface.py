@@ -89,17 +89,6 @@ class GroupTotals(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
 
 
-class RecordCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many records of a kind and name, in an hour."""
-
-    hour_ns: int
-    project: str
-    kind: str
-    name: str
-    records: int
-    min_level_high: int = 0  # of these, records of level high or critical
-
-
 EVERY_TRACE = TraceFilter()
 
 DIMENSIONS = ("intent", "domain", "report_type", "project", "status", "hour", "day")
@@ -202,10 +191,6 @@ class Store(Protocol):
         self, *, min_runs: int = 3, where: TraceFilter = EVERY_TRACE
     ) -> tuple[PrinciplePattern, ...]:
         """Return principles that failed in at least `min_runs` complete traces, the most failures first."""
-        ...
-
-    def record_counts(self, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[RecordCount, ...]:
-        """Return the hourly counts of records, oldest first."""
         ...
 
     def rebuild_rollups(self) -> None:

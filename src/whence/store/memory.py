@@ -24,7 +24,6 @@ from whence.store.interface import (
     GroupTotals,
     Hit,
     PrinciplePattern,
-    RecordCount,
     StoredFinding,
     Totals,
 )
@@ -291,21 +290,6 @@ class MemoryStore:
             for principle, of in sorted(scores.items())
         ]
         return tuple(sorted((p for p in found if p.fail_count >= min_runs), key=lambda p: -p.fail_count))
-
-    def record_counts(self, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[RecordCount, ...]:
-        since, until = derive.window(since_ns, until_ns)
-        with self._open():
-            counts: dict[tuple[int, str, str, str], list[int]] = {}
-            for record in self._records:
-                if matching.within(record.ts_ns, since, until):
-                    key = (derive.hour_of(record.ts_ns), record.project, record.kind, record.name)
-                    count = counts.setdefault(key, [0, 0])
-                    count[0] += 1
-                    count[1] += record.level >= derive.HIGH
-        return tuple(
-            RecordCount(hour_ns=hour, project=project, kind=kind, name=name, records=records, min_level_high=high)
-            for (hour, project, kind, name), (records, high) in sorted(counts.items())
-        )
 
     def sync(self) -> None:
         """Memory has no disk to bring anything to."""

@@ -14,24 +14,12 @@ SELECT
     unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6,
     value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value -> 12
 FROM jsonb_each(:batch)
-WHERE value ->> 1 <> 'content'
+WHERE true
 ON CONFLICT DO NOTHING
 
--- insert_contents --
--- Keep the texts of a batch, each once.
-INSERT INTO contents (sha256, ts_ns, text)
-SELECT unhex(value ->> 2), value ->> 3, value ->> '$[12].text'
-FROM jsonb_each(:batch)
-WHERE value ->> 1 = 'content'
-ON CONFLICT DO NOTHING
-
--- count_contents --
--- How many members of a batch are contents, and how many of these are fit to be kept.
-SELECT
-    count(*),
-    count(*) FILTER (WHERE length(unhex(value ->> 2)) = 32 AND json_type(value, '$[12].text') = 'text')
-FROM jsonb_each(:batch)
-WHERE value ->> 1 = 'content'
+-- insert_content --
+-- Keep a text, once.
+INSERT INTO contents (sha256, ts_ns, text) VALUES (unhex(?), ?, ?) ON CONFLICT DO NOTHING
 
 -- last_n --
 -- The number of the record that arrived last.
@@ -52,13 +40,6 @@ SELECT n, record_id, ts_ns, trace, project, CAST(payload AS BLOB) FROM records W
 -- Project a finding into its table.
 INSERT INTO findings (n, record_id, ts_ns, trace, project, code, severity, fingerprint, finding)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- roll_up_records --
--- Add the new records to their hours.
-INSERT INTO rollup_records (hour_ns, project, kind, name, records, high)
-SELECT ts_ns - ts_ns % 3600000000000, project, kind, name, count(*), sum(level >= 3)
-FROM records WHERE n > :before GROUP BY 1, 2, 3, 4
-ON CONFLICT DO UPDATE SET records = records + excluded.records, high = high + excluded.high
 
 -- roll_up_hours --
 -- Note between which numbers the records of an hour lie.
@@ -89,7 +70,7 @@ FROM (
         max(kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')) AS own
     FROM records
     WHERE n > :before AND trace <> x''
-    GROUP BY trace
+    GROUP BY +trace -- the plus: or SQLite walks the index over every trace there is, to have them in order
 ) AS new
 LEFT JOIN traces t ON t.id = new.trace
 
@@ -270,7 +251,7 @@ SELECT
     :sign * count(*), :sign * sum(score < 2),
     :sign * sum(CAST(min(max(score, -1e6), 1e6) * 1e6 + 0.5 AS INTEGER))
 FROM trace_measures JOIN trace_principles USING (id)
-WHERE id IN (SELECT unhex(value) FROM json_each(:ids)) AND status = 'complete'
+WHERE id IN (SELECT unhex(value) FROM json_each(:ids)) AND +status = 'complete' -- by id, not by status
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ON CONFLICT DO UPDATE SET
     runs = runs + excluded.runs,
@@ -297,12 +278,9 @@ DELETE FROM rollup_principles WHERE runs = 0
 
 -- rebuild_rollups --
 -- Make every roll-up anew.
-DELETE FROM rollup_records;
 DELETE FROM rollup_hours;
 DELETE FROM rollup_traces;
 DELETE FROM rollup_principles;
-INSERT INTO rollup_records
-SELECT ts_ns - ts_ns % 3600000000000, project, kind, name, count(*), sum(level >= 3) FROM records GROUP BY 1, 2, 3, 4;
 INSERT INTO rollup_hours
 SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records GROUP BY 1;
 INSERT INTO rollup_traces
@@ -494,10 +472,6 @@ SELECT principle_id, sum(fails) AS fail_count, sum(score_millionths), sum(runs)
 FROM rollup_principles WHERE /*filters*/
 GROUP BY principle_id HAVING fail_count >= ? ORDER BY fail_count DESC, principle_id
 
--- record_counts --
--- The hourly counts of records.
-SELECT hour_ns, project, kind, name, records, high FROM rollup_records WHERE hour_ns >= ? AND hour_ns < ?
-ORDER BY hour_ns, project, kind, name
 
 -- stats --
 -- How much there is of everything.
@@ -527,8 +501,8 @@ trace = ?
 name = ?
 
 -- record_component --
--- Looked up.
-component = ?
+-- Looked up; its second half says that the partial index will do.
+component = ? AND component <> ''
 
 -- record_kind --
 -- Looked up.

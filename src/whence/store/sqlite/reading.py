@@ -19,7 +19,6 @@ from whence.store.interface import (
     GroupTotals,
     Hit,
     PrinciplePattern,
-    RecordCount,
     StoredFinding,
     Totals,
 )
@@ -204,18 +203,6 @@ def principle_patterns(
     return tuple(
         PrinciplePattern(principle_id=pid, fail_count=fails, avg_score=score / runs / 1e6, total_runs=runs)
         for pid, fails, score, runs in got
-    )
-
-
-def record_counts(
-    connection: apsw.Connection, *, since_ns: int | None, until_ns: int | None
-) -> tuple[RecordCount, ...]:
-    """Return the hourly counts."""
-    since, until = derive.window(since_ns, until_ns)
-    got = connection.execute(sql("record_counts"), (_hour(since, 0), _hour(until, _MAX_INT)))
-    return tuple(
-        RecordCount(hour_ns=hour, project=project, kind=kind, name=name, records=count, min_level_high=high)
-        for hour, project, kind, name, count, high in got
     )
 
 

@@ -16,7 +16,7 @@ from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.sink import Accepted
 from whence.store import derive
-from whence.store.interface import EVERY_TRACE, GroupTotals, Hit, PrinciplePattern, RecordCount, StoredFinding, Totals
+from whence.store.interface import EVERY_TRACE, GroupTotals, Hit, PrinciplePattern, StoredFinding, Totals
 from whence.store.sqlite import reading, schema, writing
 from whence.store.sqlite.connections import ACCEPT_BUSY_S, Connections, explained
 from whence.store.sqlite.queries import sql
@@ -161,10 +161,6 @@ class SqliteStore:
     ) -> tuple[PrinciplePattern, ...]:
         with self._connections.reader() as connection:
             return reading.principle_patterns(connection, min_runs=min_runs, where=where)
-
-    def record_counts(self, *, since_ns: int | None = None, until_ns: int | None = None) -> tuple[RecordCount, ...]:
-        with self._connections.reader() as connection:
-            return reading.record_counts(connection, since_ns=since_ns, until_ns=until_ns)
 
     def stats(self) -> dict[str, Any]:
         with self._connections.reader() as connection:

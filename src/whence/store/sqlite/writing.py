@@ -52,7 +52,6 @@ def take(connection: apsw.Connection, batch: Sequence[bytes], *, now_ns: int, fu
             connection.execute(sql("link_contents"), new)
         if kinds.FINDING in taken.kinds:
             _project_findings(connection, before)
-        connection.execute(sql("roll_up_records"), new)
         connection.execute(sql("roll_up_hours"), new)
         ended = deriving.derive_traces(connection, before, iso_utc(now_ns))
     if full_text and (taken.stored or taken.contents):
@@ -72,27 +71,34 @@ def _take_whole(connection: apsw.Connection, batch: Sequence[bytes], taken: Take
     The decoding here only checks (half a microsecond a record); SQLite reads the same bytes by itself.
     """
     data = b"[" + b",".join(batch) + b"]"
+    texts: list[tuple[str, int, str]] = []
     try:
         records = _batch.decode(data)
         if len(records) != len(batch):
             return False
+        taken.kinds = {record.kind for record in records}
+        if kinds.CONTENT in taken.kinds:
+            texts = [_text(record) for record in records if record.kind == kinds.CONTENT]
+            members = [each for each, record in zip(batch, records, strict=True) if record.kind != kinds.CONTENT]
+            data = b"[" + b",".join(members) + b"]"
         bound = {"batch": data.decode()}
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, BadFrame):
         return False
-    taken.kinds, taken.refers = {record.kind for record in records}, _REFERENCE in data
-    contents = 0
-    if kinds.CONTENT in taken.kinds:
-        contents, fit = connection.execute(sql("count_contents"), bound).get
-        if contents != fit:
-            return False
-        connection.execute(sql("insert_contents"), bound)  # may stay: one by one they are taken just the same
+    taken.refers = _REFERENCE in data
     try:
+        if texts:
+            connection.executemany(sql("insert_content"), texts)  # may stay: one by one they are taken just the same
         connection.execute(sql("insert_records"), bound)
     except _REFUSED as exc:
         _only_of_data(exc)
         return False
-    taken.stored, taken.contents = connection.changes(), contents
+    taken.stored, taken.contents = connection.changes(), len(texts)
     return True
+
+
+def _text(record: Record) -> tuple[str, int, str]:
+    sha256, text = derive.content_of(record)
+    return sha256, record.ts_ns, text
 
 
 def _take_one_by_one(connection: apsw.Connection, batch: Sequence[bytes], taken: Taken, now_ns: int) -> None:
@@ -102,13 +108,11 @@ def _take_one_by_one(connection: apsw.Connection, batch: Sequence[bytes], taken:
         try:
             record = derive.checked(data)
             taken.kinds.add(record.kind)
-            content = derive.content_of(record) if record.kind == kinds.CONTENT else None
-            bound = {"batch": f"[{data.decode()}]"}
-            if content is not None:
-                connection.execute(sql("insert_contents"), bound)
+            if record.kind == kinds.CONTENT:
+                connection.execute(sql("insert_content"), _text(record))
                 taken.contents += 1
             else:
-                connection.execute(sql("insert_records"), bound)
+                connection.execute(sql("insert_records"), {"batch": f"[{data.decode()}]"})
                 taken.stored += connection.changes()
         except (BadFrame, *_REFUSED) as exc:
             _only_of_data(exc)

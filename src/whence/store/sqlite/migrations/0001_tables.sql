@@ -22,7 +22,7 @@ CREATE TABLE records (
 CREATE INDEX records_trace ON records (trace);
 CREATE INDEX records_kind ON records (kind);
 CREATE INDEX records_name ON records (name);
-CREATE INDEX records_component ON records (component);
+CREATE INDEX records_component ON records (component) WHERE component <> '';
 CREATE INDEX records_high ON records (n) WHERE level >= 3;
 
 CREATE TRIGGER records_refuse_update BEFORE UPDATE ON records

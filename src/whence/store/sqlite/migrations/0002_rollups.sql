@@ -2,16 +2,6 @@
 -- Sums are of whole numbers (millionths of a score, milliseconds, millionths of a dollar): adding and taking away in
 -- any order gives exactly the same.
 
-CREATE TABLE rollup_records (
-    hour_ns INTEGER NOT NULL,
-    project TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    records INTEGER NOT NULL,
-    high INTEGER NOT NULL,                                     -- of these, of level high or critical
-    PRIMARY KEY (hour_ns, project, kind, name)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE rollup_hours (                                    -- between which arrival numbers an hour's records lie
     hour_ns INTEGER PRIMARY KEY,
     first_n INTEGER NOT NULL,
@@ -84,9 +74,6 @@ SELECT
     llm_calls,
     coalesce(min(max(total_tokens, -1000000000000), 1000000000000), 0) AS tokens
 FROM traces;
-
-INSERT INTO rollup_records
-SELECT ts_ns - ts_ns % 3600000000000, project, kind, name, count(*), sum(level >= 3) FROM records GROUP BY 1, 2, 3, 4;
 
 INSERT INTO rollup_hours
 SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records GROUP BY 1;
