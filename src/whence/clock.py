@@ -40,13 +40,14 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock. Safe in any thread; a forked child calls `reseed`."""
 
-    __slots__ = ("_bits", "_last_ms", "_ms_hex", "_tail", "_tick", "monotonic_ns", "now_ns")
+    __slots__ = ("_bits", "_last_ms", "_ms_hex", "_tail", "_tick", "_ticks", "monotonic_ns", "now_ns")
 
     def __init__(self) -> None:
         self.now_ns = time.time_ns
         self.monotonic_ns = time.perf_counter_ns
         self._last_ms = 0
         self._ms_hex = "%012x7" % 0
+        self._ticks = tuple("%03x" % tick for tick in range(4096))  # to look up is twice as fast as to format
         self.reseed()
 
     def reseed(self) -> None:
@@ -68,7 +69,7 @@ class SystemClock:
         tick = self._tick() & 0xFFF
         if not tick:
             self._tail = self._new_tail()
-        return f"{self._ms_hex}{tick:03x}{self._tail}"
+        return self._ms_hex + self._ticks[tick] + self._tail
 
     def span_id(self) -> str:
         return "%016x" % (self._bits(64) | 1)

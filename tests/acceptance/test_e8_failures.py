@@ -242,6 +242,31 @@ def test_nothing_at_all_can_be_written(host: Host, data: Path) -> None:
     assert str(data) in words
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"WHENCE_DATA": "~nobody-of-this-name/data"},
+        {"WHENCE_DOCUMENTS": "~nobody-of-this-name/documents"},
+        {"WHENCE_DATA": "/proc/1/whence"},
+        {"WHENCE_DATA": "/dev/null"},
+        {"WHENCE_CAPTURE": "nonsense"},
+        {"WHENCE_ENABLED": "perhaps"},
+    ],
+    ids=lambda setting: "=".join(*setting.items()),
+)
+def test_settings_that_make_no_sense(host: Host, monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]) -> None:
+    """A mistake in the environment is told to whoever asks the doctor; the program runs as ever."""
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+
+    host("finish")
+    host("exception")
+
+    code, words = doctor()
+    assert code != 0
+    assert "Traceback" not in words
+
+
 # -- R1.64: the run ends in the middle ----------------------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ def child(data: Path) -> Child:
             timeout=timeout_s,
             check=False,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", **environment},
         )
         if expect is not None and done.returncode != expect:
             raise AssertionError(f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")

@@ -326,8 +326,9 @@ busy, more = threading.Event(), []
 def work():
     trace = whence.trace("meanwhile")
     busy.set()
-    for number in range(4000):
-        made = trace.event("meanwhile", str(number))
+    until = time.monotonic() + 0.4
+    while time.monotonic() < until:  # also while its records are being copied
+        made = trace.event("meanwhile", "the spool is gone")
         if made is not None:
             more.append(made)
 
@@ -393,6 +394,36 @@ def test_a_full_spool_drops_by_class_and_begins_again_when_it_is_drained(
     say(kept, f"{dropped} dropped, {used} bytes at most")
 
 
+DROPPING = """
+import json, os, sys
+from pathlib import Path
+import msgspec, whence
+from tests.faults import programs
+
+data = Path(sys.argv[1])
+built = programs.quiet_runtime(data)
+spool = built.recorder.spool
+spool.settings = msgspec.structs.replace(spool.settings, segment_bytes=10_000, max_bytes=60_000)
+spool._full_at = 10_000
+programs.record_in_threads(3000, 1)
+print(json.dumps(whence.stats()))
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_drops_up_to_a_kill_are_counted(data: Path, child: Child, say: Say) -> None:
+    """A process that is killed while it drops has told of each drop: its books can be closed by others."""
+    told = json.loads(child(DROPPING, data, expect=-9).stdout)
+
+    drain(data)
+
+    ledger = read_ledger(data / "spool")
+    assert ledger.dropped == told["dropped"]
+    assert (ledger.emitted, ledger.drained, ledger.unexplained) == (told["emitted"], told["written"], 0)
+    say(f"{told['emitted']} emitted, {ledger.dropped}")
+
+
 class Twice:
     """Runs a program that waits in the middle for the test to change something."""
 
@@ -412,7 +443,7 @@ class Twice:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
         )
         assert process.stdout is not None
         first = process.stdout.readline()

@@ -68,7 +68,7 @@ class _Assembler:
         if view.start_record and record.parent:
             return  # another process goes on with this trace: the one that began it speaks for it
         self._root = record.span
-        view.project = record.project
+        view.project = record.project or view.project
         view.start = _json.decode(record.payload, type=shape.TraceStart)
         view.trace_id = view.start.trace_id
         view.started_ns = record.ts_ns

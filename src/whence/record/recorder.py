@@ -126,6 +126,7 @@ class Recorder:
         ts_ns: int,
         level: CaptureLevel = _REDACTED,
         flags: int = 0,
+        said: bytes | None = None,
     ) -> str | None:
         """Record one thing; returns its id, or None if it was dropped (and counted).
 
@@ -133,13 +134,14 @@ class Recorder:
             where: the envelope from trace to severity, encoded (`place`); traces and stages keep theirs.
             payload: a struct of `model.payload`; it is encoded before this returns, so later changes to what it
                 holds do not change history.
+            said: the encoded part of the payload that the user said, where the rest is ours (ids look like secrets).
         """
         try:
             body = _encode(payload)
             if (
                 len(body) > PLAIN_BYTES
                 or level is not _REDACTED
-                or suspicious(body)
+                or suspicious(body if said is None else said)
                 or (b"null" in body and not_finite(payload))  # JSON has no NaN: msgspec writes null
             ):
                 body, flags = self._carefully(kind, payload, body, where, level, flags)
@@ -177,6 +179,9 @@ class Recorder:
         """Return the payload with secrets and personal data masked, oddities described, large texts set apart."""
         kept: dict[str, Any] = {}
         try:
+            if level is _REDACTED and body is not None and _only_long(body):
+                # No walk over it with the rules: only its large texts are set apart.
+                return _encode(self._set_apart(msgspec.json.decode(body), where)), flags
             fields = {
                 name: value
                 for name in payload.__struct_fields__  # type: ignore[attr-defined]
@@ -272,6 +277,15 @@ class Recorder:
         if isinstance(self.clock, SystemClock):
             self.clock.reseed()
         self._known_texts.clear()
+
+
+def _only_long(body: bytes) -> bool:
+    """Return whether an encoded payload is long and nothing else: nothing to mask, to normalise or to flatten.
+
+    Bounded, because `suspicious` says yes to whatever is longer than the limits.
+    """
+    nested = body.count(b"[") + body.count(b"{")
+    return nested < 500 and b"null" not in body and not suspicious(body)
 
 
 def not_finite(value: object, depth: int = 32) -> bool:

@@ -16,7 +16,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE
 from whence.record import context, otel, propagation
-from whence.record.normalise import as_alternatives, as_confidence, as_label, as_object
+from whence.record.normalise import as_alternatives, as_confidence, as_object
 from whence.record.recorder import Recorder, place
 from whence.redact.value import Flag
 
@@ -141,14 +141,18 @@ class Trace:
         self._emit = recorder.emit
         now = recorder.now_ns()
         self.monotonic_ns = recorder.clock.monotonic_ns
-        self.project_id = as_label(project_id)
-        self.project_name = as_label(project_name)
+
+        def label(value: object) -> str | None:
+            return None if value is None else recorder.label(value)[0]
+
+        self.project_id = label(project_id)
+        self.project_name = label(project_name)
         self.project = self.project_name or self.project_id or "unknown"
         self.policy = recorder.settings.policy(self.project)
         self._level = self.policy.capture
         self.query = query
-        self.intent, self.domain = as_label(intent), as_label(domain)
-        self.report_type, self.research_type = as_label(report_type), as_label(research_type)
+        self.intent, self.domain = label(intent), label(domain)
+        self.report_type, self.research_type = label(report_type), label(research_type)
         self.status = IN_PROGRESS
         self.error: Any = None
         self.iteration_count = 1
@@ -194,13 +198,14 @@ class Trace:
                 domain=self.domain,
                 report_type=self.report_type,
                 research_type=self.research_type,
-                parent_trace_id=as_label(parent_trace_id),
+                parent_trace_id=label(parent_trace_id),
                 writer=recorder.writer,
                 pid=self._pid,
                 host=recorder.host,
                 generator=GENERATOR,
                 attributes=attributes or {},
             ),
+            said=_encoded((query, attributes)),
         )
         self._scope = context.enter(self)
 
@@ -215,14 +220,16 @@ class Trace:
 
     # -- recording ----------------------------------------------------------------------------------------------
 
-    def say(self, kind: str, name: str, where: bytes, payload: object, flags: int = 0) -> str | None:
+    def say(
+        self, kind: str, name: str, where: bytes, payload: object, flags: int = 0, said: bytes | None = None
+    ) -> str | None:
         """Record one thing of this trace; returns its id, or None if it was dropped (and counted)."""
-        recorder = self.recorder
-        ts_ns = recorder.now_ns()
-        record_id = recorder.emit(kind, name, where, payload, ts_ns, self._level, flags)
+        now = self._now_ns
+        ts_ns = now()
+        record_id = self._emit(kind, name, where, payload, ts_ns, self._level, flags, said)
         if record_id is None:
             self._dropped += 1
-        self.overhead_ns += recorder.now_ns() - ts_ns
+        self.overhead_ns += now() - ts_ns
         return record_id
 
     def decide(
@@ -554,6 +561,14 @@ class NoTrace:
 
 
 _NO_STAGE = NoStage()
+
+
+def _encoded(value: object) -> bytes | None:
+    """Return what the user said, encoded; None if it cannot be, which the recorder then finds out for itself."""
+    try:
+        return msgspec.json.encode(value)
+    except Exception:  # noqa: BLE001 - anything can be in it
+        return None
 
 
 def _is_cancellation(error: BaseException) -> bool:

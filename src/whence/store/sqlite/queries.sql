@@ -77,7 +77,7 @@ LEFT JOIN traces t ON t.id = new.trace
 -- records_of_ended --
 -- Of each of some ended traces the counts, and the records that its row depends on (whence.model.assembly): two JSON
 -- texts in one row, because each row that SQLite hands over is one more wait for Python's lock. What no row depends on
--- is left out: parent, component, level, flags.
+-- is left out: component, level, flags.
 WITH facts AS MATERIALIZED (
     SELECT
         trace,
@@ -94,8 +94,8 @@ SELECT
     (
         SELECT '[' || group_concat(
         '["' || lower(hex(r.record_id)) || '",' || json_quote(r.kind) || ',' || json_quote(r.name) || ',' || r.ts_ns
-        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',"",' || json_quote(r.stage) || ','
-        || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
+        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',' || json_quote(r.parent) || ','
+        || json_quote(r.stage) || ',' || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
         ',' ORDER BY r.n) || ']'
         FROM facts f CROSS JOIN records r ON r.trace = f.trace
         WHERE
@@ -117,8 +117,8 @@ WITH facts AS MATERIALIZED (
 )
 SELECT '[' || group_concat(
         '["' || lower(hex(r.record_id)) || '",' || json_quote(r.kind) || ',' || json_quote(r.name) || ',' || r.ts_ns
-        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',"",' || json_quote(r.stage) || ','
-        || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
+        || ',"' || lower(hex(r.trace)) || '",' || json_quote(r.span) || ',' || json_quote(r.parent) || ','
+        || json_quote(r.stage) || ',' || json_quote(r.project) || ',"",0,0,' || r.payload || ']',
         ',' ORDER BY r.n) || ']'
 FROM facts f CROSS JOIN records r ON r.trace = f.trace
 WHERE +r.n = f.first_n OR +r.kind IN ('trace.start', 'trace.end', 'trace.document', 'trace.flag')
