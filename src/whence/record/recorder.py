@@ -5,7 +5,6 @@ of the bytes that says whether anything in them could be secret, personal or mal
 record that the scan suspects, or that cannot be encoded as it is, takes the slow path through `redact.value.clean`.
 """
 
-import hashlib
 import socket
 import threading
 from collections.abc import Callable
@@ -199,6 +198,8 @@ class Recorder:
                 cleaned = self._set_apart(cleaned, where)
             encoded = _encode(cleaned)
             if len(encoded) > RECORD_BYTES:
+                import hashlib
+
                 flags |= Flag.TRUNCATED
                 digest = hashlib.sha256(encoded).hexdigest()
                 encoded = _encode({"truncated": True, "original_bytes": len(encoded), "sha256": digest})
@@ -218,6 +219,8 @@ class Recorder:
         return value
 
     def _content(self, text: str, where: bytes) -> dict[str, Any]:
+        import hashlib  # late: OpenSSL takes as long to load as all the rest, and most records need no hash
+
         data = text.encode()
         digest = hashlib.sha256(data).hexdigest()
         if digest not in self._known_texts:

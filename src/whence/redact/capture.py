@@ -2,8 +2,6 @@
 
 import contextlib
 import enum
-import hashlib
-import hmac
 import os
 import re
 import unicodedata
@@ -52,6 +50,8 @@ class Hasher:
     def hash(self, text: str) -> str:
         """Return `hmac-sha256:<key id>:<64 hex digits>` of the normalised text."""
         data = normalise(text).encode("utf-8", "surrogatepass")
+        import hmac
+
         return f"hmac-sha256:{self.key_id}:{hmac.digest(self._key, data, 'sha256').hex()}"
 
     def __repr__(self) -> str:
@@ -95,6 +95,8 @@ def _hasher_of(content: bytes, path: Path) -> Hasher:
         key = b""
     if len(key) != 32:
         raise ValueError(f"{str(path)!r} holds no key (64 hex digits); move it away and a new key will be made")
+    import hashlib
+
     return Hasher(key, hashlib.sha256(key).hexdigest()[:8])
 
 

@@ -3,7 +3,6 @@
 import array
 import collections
 import enum
-import hashlib
 import math
 import re
 import sys
@@ -163,6 +162,8 @@ class _Walk:
             self.flags |= Flag.REDACTED
         if len(original) <= limit:
             return masked
+        import hashlib
+
         digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()
         return {"truncated": masked, "original_chars": len(original), "sha256": digest}
 
@@ -199,6 +200,8 @@ class _Walk:
         self.flags |= Flag.DESCRIBED
         view = memoryview(data)
         content = view if view.c_contiguous else view.tobytes()
+        import hashlib
+
         return {"bytes": view.nbytes, "sha256": hashlib.sha256(content).hexdigest()}
 
     def _exception(self, error: BaseException, kind: type, depth: int) -> object:
