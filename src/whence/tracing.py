@@ -16,6 +16,7 @@ from whence.model import record as kinds
 from whence.model.quality import passed_of
 from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, Decision, StageTrace, TraceResult
 from whence.record import context
+from whence.record.guard import guarded, not_started
 from whence.record.normalise import as_label, as_object
 from whence.record.notice import notice
 from whence.record.trace import NoTrace, describe_error
@@ -50,6 +51,7 @@ class Trace(RecordedTrace):
 
     unmarked = IN_PROGRESS  # a run that nobody marked ends as incomplete (C1.15)
 
+    @guarded
     def record(self, stage_name: str, decision_type: str, data: dict[str, Any] | None = None) -> None:
         """Record a decision within a stage, which is made if it was not started (R1.37).
 
@@ -76,6 +78,7 @@ class Trace(RecordedTrace):
         """Mark the start of a stage, or of its next attempt; what it recorded before stays (C1.7)."""
         self.stage(stage_name)
 
+    @guarded
     def end_stage(self, stage_name: str, outputs: dict[str, Any] | None = None, error: Any = None) -> None:
         """Mark the end of a stage's current attempt (R1.36). A stage that was not started is a warning, not an error."""
         stage = self._stages.get(stage_name)
@@ -84,14 +87,17 @@ class Trace(RecordedTrace):
             return
         stage.end(outputs if outputs is None else as_object(outputs), error)
 
+    @guarded
     def record_evidence(self, stage_name: str, data: dict[str, Any]) -> None:
         """Record what was collected, filtered and kept (R1.14)."""
         self.keep(kinds.EVIDENCE, stage_name, data)
 
+    @guarded
     def record_prompts(self, stage_name: str, prompts: dict[str, Any]) -> None:
         """Record the full prompts of a stage (system_prompt, user_message)."""
         self.keep(kinds.PROMPTS, stage_name, prompts)
 
+    @guarded
     def record_iteration(self, data: dict[str, Any]) -> None:
         """Record one round through the quality gate (R1.28). Both spellings of its result are understood (C1.6)."""
         data = as_object(data)
@@ -107,10 +113,12 @@ class Trace(RecordedTrace):
             self.quality_gate_failures += 1
         self.keep(kinds.ATTEMPT, None, data)
 
+    @guarded
     def set_outputs(self, outputs: dict[str, Any]) -> None:
         """Add to the outputs of the run: report_path, evidence_paths, knowledge_paths, … Merged, not replaced (C1.8)."""
         self.keep(kinds.OUTPUTS, None, as_object(outputs))
 
+    @guarded
     def add_child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> None:
         """Record that another trace made one of this run's outputs (R1.27)."""
         self.child_trace(trace_id, output_type, path)
@@ -119,6 +127,7 @@ class Trace(RecordedTrace):
         """Say that the run did what it should."""
         self.mark(COMPLETE)
 
+    @guarded
     def mark_failed(self, error: Any) -> None:
         """Say that the run failed, and why."""
         self.mark(FAILED, error)
@@ -281,25 +290,29 @@ class TraceContext:
 
         With `enabled=False`, or for a project that is switched off, the trace is a falsy one that does nothing.
         """
-        from whence.runtime.runtime import runtime_or_default
+        try:
+            from whence.runtime.runtime import runtime_or_default
 
-        runtime = runtime_or_default()
-        if project_name is None and project_id is None:
-            project_name = runtime.settings.project
-        if not enabled or not runtime.records(as_label(project_name) or as_label(project_id)):
+            runtime = runtime_or_default()
+            if project_name is None and project_id is None:
+                project_name = runtime.settings.project
+            if not enabled or not runtime.records(as_label(project_name) or as_label(project_id)):
+                return _NoOpTrace()  # type: ignore[return-value]
+            return Trace(
+                runtime.recorder,
+                project_id=project_id,
+                project_name=project_name,
+                query=query,
+                intent=intent,
+                domain=domain,
+                report_type=report_type,
+                research_type=research_type,
+                parent_trace_id=parent_trace_id,
+                traceparent=traceparent,
+            )
+        except Exception as exc:  # noqa: BLE001 - a run that cannot be recorded is a run all the same
+            not_started(exc)
             return _NoOpTrace()  # type: ignore[return-value]
-        return Trace(
-            runtime.recorder,
-            project_id=project_id,
-            project_name=project_name,
-            query=query,
-            intent=intent,
-            domain=domain,
-            report_type=report_type,
-            research_type=research_type,
-            parent_trace_id=parent_trace_id,
-            traceparent=traceparent,
-        )
 
     @staticmethod
     def current() -> Trace | None:

@@ -1,6 +1,7 @@
 """Spool → store: at least once, never out of order, nothing unlinked before it is stored."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,22 @@ def test_a_fork_writes_its_own_segment(data: Path, run: Run) -> None:
         "drain.lock",
         "ledger.json",
     } >= set(os.listdir(data / "spool"))
+
+
+def test_a_processor_that_fails_on_one_trace_does_not_stop_the_others(quiet: Runtime) -> None:
+    bad, good = record_some(), record_some()
+    seen: list[str] = []
+
+    def after(ended: Sequence[str]) -> Sequence[bytes]:
+        if bad in ended:
+            raise KeyError("odd trace")
+        seen.extend(ended)
+        return []
+
+    store = MemoryStore()
+    done = Drainer(DrainSettings(spool=quiet.settings.spool), store, [after]).drain()
+
+    assert done.failed == 1
+    assert bad in done.last_failure
+    assert seen == [good]
+    assert store.trace(bad) is not None

@@ -18,7 +18,7 @@ import msgspec
 from whence.clock import derived_id
 from whence.collect import segments as spool
 from whence.collect.segments import Segment
-from whence.errors import StoreBusy, StoreUnreachable
+from whence.errors import StoreBusy, StoreUnreachable, WhenceError
 from whence.files import private_directory, write_whole
 from whence.model import payload as shape
 from whence.model import record as kinds
@@ -61,6 +61,8 @@ class Drained(msgspec.Struct, kw_only=True):
     skipped_bytes: int = 0  # damage
     segments_removed: int = 0
     lost_owners: int = 0  # traces marked incomplete
+    failed: int = 0  # times a processor failed on an ended trace; the trace itself is stored
+    last_failure: str = ""
     complete: bool = True  # False: stopped by the time budget, or another drainer is at work; the rest stays
     busy: bool = False
 
@@ -251,8 +253,17 @@ class Drainer:
         self._after(dict.fromkeys([*ended, *accepted.ended]), done)
 
     def _after(self, ended: dict[str, None], done: Drained) -> None:
+        """Do what follows from the end of traces, one by one: what fails for one of them must not stop the road."""
         for after in self.after_trace if ended else ():
-            said = after(tuple(ended))
+            said: list[bytes] = []
+            for trace in ended:
+                try:
+                    said += after((trace,))
+                except WhenceError:
+                    raise
+                except Exception as exc:  # noqa: BLE001 - a processor's own mistake, counted and shown
+                    done.failed += 1
+                    done.last_failure = f"{type(after).__name__}, trace {trace}: {type(exc).__name__}: {exc}"
             if said:
                 done.derived += self._accept(said).stored
 

@@ -70,7 +70,8 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Callable[[str], Policy] = lambda project: Policy()
     hasher: Callable[[], Hasher | None] = lambda: None
     limits: Limits = Limits()
-    content_limits: Limits = Limits(string_chars=1024 * 1024)
+    content_limits: Limits = Limits(string_chars=512 * 1024)
+    """JSON takes up to six bytes for a character, and a frame holds four MiB (`wire.frames.MAX_PAYLOAD`)."""
 
 
 class InternalErrors:
@@ -153,9 +154,13 @@ class Recorder:
             data = b'["%b%b%b,%d%b%d,%b]' % (record_id.encode(), opening, label[1], ts_ns, where, flags, body)
             return record_id if self._append(data, priority) else None
         except Exception as exc:  # noqa: BLE001 - see above
-            self.errors.add("emit", exc)
-            self.drops.add("internal_error", _KINDS[kind][1])
+            self.refuse("emit", exc, _KINDS[kind][1])
             return None
+
+    def refuse(self, where: str, exc: BaseException, priority: int = STRUCTURE) -> None:
+        """Count a record that could not be made: as emitted and dropped, so that the accounts stay exact."""
+        self.errors.add(where, exc)
+        self.spool.refuse("internal_error", priority)
 
     def label(self, name: object) -> tuple[str, bytes]:
         """Return a name cleaned, and encoded; names repeat, so each is cleaned and encoded once."""
@@ -237,7 +242,8 @@ class Recorder:
                 if len(self._known_texts) >= KNOWN_TEXTS:
                     self._known_texts.clear()
                 self._known_texts[digest] = None
-        return {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
+        reference = {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
+        return reference if digest in self._known_texts else {**reference, "not_stored": True}
 
     def bind(self, otel_trace_id: str) -> bool:
         """Bind an OpenTelemetry trace id to a trace of this process; False if another one has it."""

@@ -16,8 +16,9 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE
 from whence.record import context, otel, propagation
+from whence.record.guard import guarded
 from whence.record.normalise import as_alternatives, as_confidence, as_object
-from whence.record.recorder import Recorder, place
+from whence.record.recorder import VITAL, Recorder, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
@@ -75,11 +76,13 @@ class Stage:
         """Record what was decided, why, how sure (0 to 1), what else was considered, from what; returns its id."""
         return self.trace.decide(self.where, name, what, why, confidence, alternatives, inputs, attributes)
 
+    @guarded
     def event(self, name: str, message: Any = "", *, level: int = 0, **attributes: Any) -> str | None:
         """Record that something happened; `level` is a `whence.model.severity.Severity`."""
         where = self.place("", int(level)) if level else self.where
         return self.trace.say(kinds.EVENT, name, where, shape.Event(message, attributes))
 
+    @guarded
     def end(self, outputs: Any = None, error: Any = None) -> str | None:
         """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
         if not self.open:
@@ -92,15 +95,23 @@ class Stage:
         return trace.say(kinds.SPAN_END, self.name, self.place(self.parent, 3 if error else 0), ended)
 
     def __enter__(self) -> "Stage":
-        self._scope = context.enter(self.trace, self)
+        self._enter()
         return self
+
+    @guarded
+    def _enter(self) -> None:
+        self._scope = context.enter(self.trace, self)
+
+    @guarded
+    def _leave(self, error: BaseException | None) -> None:
+        if self._scope is not None:
+            context.leave(self._scope)
+        self.end(error=describe_error(error) if error is not None else None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> Literal[False]:
-        if self._scope is not None:
-            context.leave(self._scope)
-        self.end(error=describe_error(error) if error is not None else None)
+        self._leave(error)
         return False
 
     async def __aenter__(self) -> "Stage":
@@ -224,13 +235,18 @@ class Trace:
         self, kind: str, name: str, where: bytes, payload: object, flags: int = 0, said: bytes | None = None
     ) -> str | None:
         """Record one thing of this trace; returns its id, or None if it was dropped (and counted)."""
-        now = self._now_ns
-        ts_ns = now()
-        record_id = self._emit(kind, name, where, payload, ts_ns, self._level, flags, said)
-        if record_id is None:
+        try:  # as `guarded`, whose call this spares
+            now = self._now_ns
+            ts_ns = now()
+            record_id = self._emit(kind, name, where, payload, ts_ns, self._level, flags, said)
+            if record_id is None:
+                self._dropped += 1
+            self.overhead_ns += now() - ts_ns
+            return record_id
+        except Exception as exc:  # noqa: BLE001 - as `guarded` says
+            self.recorder.refuse("say", exc)
             self._dropped += 1
-        self.overhead_ns += now() - ts_ns
-        return record_id
+            return None
 
     def decide(
         self,
@@ -244,25 +260,31 @@ class Trace:
         attributes: dict[str, Any] | None,
     ) -> str | None:
         """Record a decision at an encoded place, normalising what was given: `whence.record.normalise` says how."""
-        flags = 0
-        given: Any = _UNSET
-        if type(confidence) is not float or not 0.0 <= confidence <= 1.0:
-            confidence, odd = as_confidence(confidence)
-            if odd is not None:
-                flags, given = int(Flag.CLAMPED), {"confidence": odd}
-        if type(alternatives) is not list:
-            alternatives = as_alternatives(alternatives)
-        if type(inputs) is not dict:
-            inputs = as_object(inputs)
-        decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
-        now = self._now_ns
-        ts_ns = now()  # from here as in `say`, which a call spares: decisions are what is recorded most
-        record_id = self._emit(_DECISION, name, where, decision, ts_ns, self._level, flags)
-        if record_id is None:
+        try:  # as in `say`, which a call spares: decisions are what is recorded most
+            flags = 0
+            given: Any = _UNSET
+            if type(confidence) is not float or not 0.0 <= confidence <= 1.0:
+                confidence, odd = as_confidence(confidence)
+                if odd is not None:
+                    flags, given = int(Flag.CLAMPED), {"confidence": odd}
+            if type(alternatives) is not list:
+                alternatives = as_alternatives(alternatives)
+            if type(inputs) is not dict:
+                inputs = as_object(inputs)
+            decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
+            now = self._now_ns
+            ts_ns = now()
+            record_id = self._emit(_DECISION, name, where, decision, ts_ns, self._level, flags)
+            if record_id is None:
+                self._dropped += 1
+            self.overhead_ns += now() - ts_ns
+            return record_id
+        except Exception as exc:  # noqa: BLE001 - as `guarded` says
+            self.recorder.refuse("decide", exc, VITAL)
             self._dropped += 1
-        self.overhead_ns += now() - ts_ns
-        return record_id
+            return None
 
+    @guarded
     def decision(
         self,
         name: str,
@@ -279,6 +301,7 @@ class Trace:
         where = self._place(stage)
         return self.decide(where, name, what, why, confidence, alternatives, inputs, attributes)
 
+    @guarded
     def event(
         self, name: str, message: Any = "", *, level: int = 0, stage: str | None = None, **attributes: Any
     ) -> str | None:
@@ -289,6 +312,10 @@ class Trace:
 
     def stage(self, name: str) -> Stage:
         """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`."""
+        return self._stage(name) or _NO_STAGE  # type: ignore[return-value]
+
+    @guarded
+    def _stage(self, name: str) -> Stage:
         started = self.monotonic_ns()
         previous = self._stages.get(name)
         attempt = previous.attempt + 1 if previous is not None and previous.span else 1
@@ -301,6 +328,7 @@ class Trace:
         self.say(kinds.SPAN_START, stage.name, stage.place(parent), shape.SpanStart(shape.STAGE, attempt))
         return stage
 
+    @guarded
     def llm_call(
         self,
         name: str = "llm",
@@ -331,10 +359,12 @@ class Trace:
         where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, encoded, self.encoded_project)
         return self.say(kinds.SPAN_END, name, where, ended)
 
+    @guarded
     def keep(self, kind: str, stage: str | None, data: Any) -> str | None:
         """Record an object of the kinds evidence, prompts, attempt, outputs or child."""
         return self.say(kind, kind, self._place(stage) if stage else self.where, shape.Data(data))
 
+    @guarded
     def child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> str | None:
         """Record that another trace made one of this trace's outputs (R1.27)."""
         return self.keep(kinds.CHILD, None, {"trace_id": trace_id, "output_type": output_type, "path": path})
@@ -365,6 +395,7 @@ class Trace:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
+    @guarded
     def mark(self, status: str, error: Any = None) -> None:
         """Say how the run went; recorded when the trace ends."""
         self.status = status
@@ -377,6 +408,7 @@ class Trace:
         """Time from the start to the mark, or to now."""
         return (self._ended_ns if self._ended_ns is not None else self.monotonic_ns()) - self._started
 
+    @guarded
     def end(self, reason: str | None = None) -> None:
         """Record the end of the trace and restore what was current before it. The second time nothing happens."""
         if self.ended:
@@ -409,6 +441,7 @@ class Trace:
         """False as soon as one record of this trace was dropped."""
         return self._dropped == 0
 
+    @guarded
     def close(self, error: BaseException | None) -> str | None:
         """Take the exception that ends the block into account; returns the reason to record, if any."""
         if error is None:

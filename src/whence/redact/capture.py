@@ -11,6 +11,7 @@ from typing import Final
 from whence.redact.text import redact_text
 
 PREVIEW_CHARS: Final = 80
+LONGEST_SECRET: Final = 8192
 
 
 class CaptureLevel(enum.StrEnum):
@@ -120,9 +121,12 @@ _WINDOW: Final = 2048
 
 
 def drop_partial_word(text: str) -> str:
-    """Return a cut text without its last, possibly incomplete word: half a secret matches no rule."""
+    """Return a cut text without its last, possibly incomplete word: half a secret matches no rule.
+
+    Some scripts write without blanks, so no more than LONGEST_SECRET characters go; no secret is longer than that.
+    """
     at = max(text.rfind(" "), text.rfind("\n"), text.rfind("\t"))
-    return text[: at + 1] if at >= 0 else ""
+    return text[: max(at + 1, len(text) - LONGEST_SECRET, 0)]
 
 
 def grapheme_boundary(text: str, limit: int) -> int:
