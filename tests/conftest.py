@@ -29,6 +29,7 @@ def runtime(data: Path) -> Iterator[Runtime]:
     built = runtime_module.configure(Settings(data=data, documents=data))
     yield built
     built.close()
+    runtime_module.use(None)  # no later test asks the store of this one
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

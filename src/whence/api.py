@@ -1,12 +1,12 @@
 """The native door: record traces, stages, decisions, events and LLM calls. Everything here is free of exceptions."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from whence.record.context import carry, current_scope, current_trace
 from whence.record.guard import not_started
 from whence.record.normalise import as_label
 from whence.record.propagation import traceparent
-from whence.record.trace import NoStage, NoTrace, Stage, Trace
+from whence.record.trace import LlmFields, NoStage, NoTrace, Stage, Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,14 +93,14 @@ def decision(
     return scope.trace.decide(where, name, what, why, confidence, alternatives, inputs, attributes)
 
 
-def event(name: str, message: Any = "", *, level: int = 0, **attributes: Any) -> str | None:
+def event(name: str, message: Any = "", *, level: Any = 0, **attributes: Any) -> str | None:
     """Record that something happened, in the stage that the running code is in; returns its id."""
     current = current_trace()
     return current.event(name, message, level=level, **attributes) if current else None
 
 
-def llm_call(name: str = "llm", **call: Any) -> str | None:
-    """Record a finished call of a language model (see `Trace.llm_call` for its fields); returns its id."""
+def llm_call(name: str = "llm", **call: Unpack[LlmFields]) -> str | None:
+    """Record a finished call of a language model (see LlmFields); returns its id, or None outside any trace."""
     current = current_trace()
     return current.llm_call(name, **call) if current else None
 

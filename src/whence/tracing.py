@@ -9,6 +9,7 @@ then `if trace: trace.record(…)`. Recording never raises and never waits.
 
 from __future__ import annotations
 
+import contextvars
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -58,21 +59,22 @@ class Trace(RecordedTrace):
         Args:
             data: what, why, confidence (0 to 1), alternatives_considered, inputs; anything else is kept too.
         """
-        stage = self._stages.get(stage_name)
+        stage = self._stages.get(stage_name) if type(stage_name) is str else None
         where = stage.where if stage is not None else self._named(stage_name).where
         extra = None
+        if type(data) is not dict:  # a dict of another kind may answer with what is not in it, and keep that
+            data = as_object(data if not isinstance(data, dict) else dict(data))
         try:  # the five usual fields and no other: the common case, and the quickest way to find out
-            what, why, confidence = data["what"], data["why"], data["confidence"]  # type: ignore[index]
-            alternatives, inputs = data["alternatives_considered"], data["inputs"]  # type: ignore[index]
-            usual = len(data) == 5  # type: ignore[arg-type]
-        except (KeyError, TypeError):
+            what, why, confidence = data["what"], data["why"], data["confidence"]
+            alternatives, inputs = data["alternatives_considered"], data["inputs"]
+            usual = len(data) == 5
+        except KeyError:
             usual = False
         if not usual:
-            data = as_object(data)
             what, why, confidence = data.get("what"), data.get("why", ""), data.get("confidence", 1.0)
             alternatives, inputs = data.get("alternatives_considered"), data.get("inputs")
             extra = {key: value for key, value in data.items() if key not in _USUAL}
-        self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra)
+        self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra or None)
 
     def start_stage(self, stage_name: str) -> None:
         """Mark the start of a stage, or of its next attempt; what it recorded before stays (C1.7)."""
@@ -81,7 +83,7 @@ class Trace(RecordedTrace):
     @guarded
     def end_stage(self, stage_name: str, outputs: dict[str, Any] | None = None, error: Any = None) -> None:
         """Mark the end of a stage's current attempt (R1.36). A stage that was not started is a warning, not an error."""
-        stage = self._stages.get(stage_name)
+        stage = self._stages.get(self.recorder.label(stage_name)[0])
         if stage is None or not stage.open:
             notice(f"end_stage called for a stage that was not started: {stage_name!r}")
             return
@@ -320,18 +322,22 @@ class TraceContext:
         return context.current_trace()  # type: ignore[return-value]
 
     @staticmethod
-    async def finish(trace: Trace, verbose: bool = False) -> dict[str, Any]:
+    async def finish(trace: Trace | None, verbose: bool = False) -> dict[str, Any]:
         """End a trace that is not used as a context manager: write its file and its row (R1.33, D1).
 
         Returns trace_id, status, file_path or file_error, supabase "saved" or supabase_error, calibration_flags,
         flagged_for_review, summary_file; for a disabled trace {"saved": False, "reason": "tracing_disabled"}.
         """
+        if trace is None:
+            return {"saved": False, "reason": "no_trace"}
         trace.end()  # here, because it restores the context of the task
         return await _in_thread(_finished, trace, verbose)
 
     @staticmethod
-    def finish_sync(trace: Trace, verbose: bool = False) -> dict[str, Any]:
+    def finish_sync(trace: Trace | None, verbose: bool = False) -> dict[str, Any]:
         """As `finish`, for code without an event loop."""
+        if trace is None:
+            return {"saved": False, "reason": "no_trace"}
         trace.end()
         return _finished(trace, verbose)
 
@@ -474,7 +480,12 @@ async def _in_thread(function: Callable[..., T], *args: Any) -> T:
     """Return what the function returns, without blocking the event loop meanwhile."""
     import asyncio  # late: a program without an event loop need not load it
 
-    return await asyncio.to_thread(function, *args)
+    loop = asyncio.get_running_loop()
+    try:
+        running = loop.run_in_executor(None, contextvars.copy_context().run, function, *args)
+    except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
+        return function(*args)
+    return await asyncio.shield(running)
 
 
 def _query() -> ModuleType:
@@ -488,11 +499,16 @@ async def check_calibration_flags(trace: Trace) -> list[str]:
 
     def ask() -> list[str]:
         from whence.diagnose.calibration import flags_of
+        from whence.errors import WhenceError
         from whence.runtime.runtime import runtime_or_default
 
-        store = runtime_or_default().ready_store()
-        row = store.trace(trace.otel_trace_id)
-        return [] if row is None else [each.title for each in flags_of(row, store)]
+        try:
+            store = runtime_or_default().ready_store()
+            row = store.trace(trace.otel_trace_id)
+            return [] if row is None else [each.title for each in flags_of(row, store)]
+        except WhenceError as exc:  # D1: trouble with the store is no flag, and no exception
+            notice(f"whence could not check calibration: {exc}")
+            return []
 
     return await _in_thread(ask) if trace else []
 

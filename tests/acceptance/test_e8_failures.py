@@ -23,11 +23,10 @@ import pytest
 import whence
 from whence import query
 from whence.model.record import Record
-from whence.record.recorder import Policy
 from whence.redact.value import Flag
 from whence.runtime import runtime as runtime_module
 from whence.runtime.runtime import Runtime
-from whence.runtime.settings import write_project
+from whence.runtime.settings import ProjectConfig, write_project
 from whence.tracing import TraceContext, TraceQuery
 
 PROGRAM = """
@@ -110,7 +109,7 @@ class Host:
             timeout=60,
             check=False,
         )
-        said = [line for line in done.stderr.splitlines() if not line.startswith("whence could not store")]
+        said = [line for line in done.stderr.splitlines() if not line.startswith("whence ")]
         assert len(said) >= len(done.stderr.splitlines()) - 1, done.stderr
         return done.returncode, done.stdout, said
 
@@ -126,7 +125,7 @@ class Host:
 @pytest.fixture
 def host(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """The host's program; questions are asked by this process, of the same data directory, as the environment says."""
-    monkeypatch.setattr(runtime_module, "_runtime", None)
+    monkeypatch.setattr(runtime_module, "_made", {})
     yield Host(tmp_path / "side.json")
     whence.shutdown()
 
@@ -327,7 +326,7 @@ async def test_r1_65_a_truncated_document(host: Host) -> None:
 def test_r1_66_a_disabled_project(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """Nothing is stored, and the run is what it is."""
     if how == "disabled-project":
-        write_project(data, "cobot", Policy(enabled=False))
+        write_project(data, "cobot", ProjectConfig(enabled=False))
     elif how == "disabled-everything":
         monkeypatch.setenv("WHENCE_ENABLED", "0")
 

@@ -152,7 +152,7 @@ def call(
 
     for name, value in environment(recorded).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(runtime_module, "_runtime", None)
+    monkeypatch.setattr(runtime_module, "_made", {})
 
     def run(*words: str) -> tuple[int, str, str]:
         code = main(words)
@@ -160,8 +160,8 @@ def call(
         return code, said.out, said.err
 
     yield run
-    if runtime_module._runtime is not None:
-        runtime_module._runtime.close()
+    if (built := runtime_module.peek()) is not None:
+        built.close()
 
 
 def parsed(done: Done) -> Any:

@@ -7,8 +7,11 @@ from opentelemetry import trace as otel
 from opentelemetry.sdk.trace import TracerProvider
 
 import whence
+from tests.conftest import Run
 from whence.record.propagation import parse_traceparent
 from whence.runtime.runtime import Runtime
+
+otel.set_tracer_provider(TracerProvider())  # as a host does, once
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -50,7 +53,7 @@ def test_no_header_raises(header: str) -> None:
 
 
 def test_an_active_opentelemetry_span_is_the_parent(runtime: Runtime) -> None:
-    tracer = TracerProvider().get_tracer("test")
+    tracer = otel.get_tracer("test")
     with tracer.start_as_current_span("host") as span, whence.trace("a") as trace:
         pass
 
@@ -58,7 +61,7 @@ def test_an_active_opentelemetry_span_is_the_parent(runtime: Runtime) -> None:
 
 
 def test_opentelemetry_spans_inside_a_stage_are_its_children(runtime: Runtime) -> None:
-    tracer = TracerProvider().get_tracer("test")
+    tracer = otel.get_tracer("test")
     with whence.trace("a") as trace, trace.stage("s") as stage, tracer.start_as_current_span("host") as span:
         pass
 
@@ -78,7 +81,7 @@ def test_opentelemetrys_context_is_given_back_whatever_the_order(runtime: Runtim
 
 
 def test_two_runs_inside_one_foreign_span_stay_two_and_do_not_split_its_trace(runtime: Runtime) -> None:
-    tracer = TracerProvider().get_tracer("test")
+    tracer = otel.get_tracer("test")
     with tracer.start_as_current_span("request") as request:
         with whence.trace("a") as first:
             pass
@@ -88,3 +91,23 @@ def test_two_runs_inside_one_foreign_span_stay_two_and_do_not_split_its_trace(ru
     assert first.otel_trace_id != second.otel_trace_id
     assert inside.get_span_context().trace_id == request.get_span_context().trace_id
     assert runtime.view(first.otel_trace_id).records == runtime.view(second.otel_trace_id).records - 2
+
+
+def test_sampling_stays_the_hosts_decision(runtime: Runtime, run: Run) -> None:
+    """A host that samples nothing samples nothing inside our traces either."""
+    done = run(
+        """
+        from opentelemetry import trace as otel
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+        import whence
+        otel.set_tracer_provider(TracerProvider(sampler=ParentBased(TraceIdRatioBased(0.0))))
+        tracer = otel.get_tracer("host")
+        with whence.trace("p") as trace, trace.stage("s"), tracer.start_as_current_span("inside") as span:
+            print(span.is_recording())
+        with tracer.start_as_current_span("root"), whence.trace("p"), tracer.start_as_current_span("inside") as span:
+            print(span.is_recording())
+        """
+    )
+
+    assert done.stdout.split() == ["False", "False"]

@@ -9,7 +9,7 @@ from whence.errors import BadInput
 from whence.record.recorder import Policy
 from whence.redact.capture import CaptureLevel
 from whence.runtime import runtime as process
-from whence.runtime.settings import load, write_project
+from whence.runtime.settings import ProjectConfig, load, write_project
 
 
 def test_the_environment_wins_over_the_file(data: Path) -> None:
@@ -41,10 +41,10 @@ def test_what_is_not_accepted_is_named(data: Path, file: str, environment: dict[
         load({"WHENCE_DATA": str(data), **environment})
 
 
-def test_settings_that_cannot_be_read_do_not_stop_the_host(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_cannot_be_read_do_not_stop_the_host(data: Path) -> None:
     data.mkdir()
     (data / "whence.toml").write_text("broken")
-    monkeypatch.setattr(process, "_runtime", None)
+    process.use(None)
 
     with whence.trace("p") as trace:
         trace.decision("d", what=1)
@@ -55,8 +55,8 @@ def test_settings_that_cannot_be_read_do_not_stop_the_host(data: Path, monkeypat
 
 @pytest.mark.parametrize("name", ["plain", "with space", 'quo"te', "üñí", "a.b", "back\\slash"])
 def test_projects_are_written_and_read_back(data: Path, name: str) -> None:
-    write_project(data, name, Policy(False, CaptureLevel.HASH))
-    write_project(data, "other", Policy())
+    write_project(data, name, ProjectConfig(enabled=False, capture=CaptureLevel.HASH))
+    write_project(data, "other", ProjectConfig())
 
     assert load({"WHENCE_DATA": str(data)}).policy(name) == Policy(False, CaptureLevel.HASH)
     write_project(data, name, None)

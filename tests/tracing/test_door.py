@@ -7,9 +7,8 @@ import pytest
 
 from whence.errors import BadInput
 from whence.query import find
-from whence.record.recorder import Policy
 from whence.runtime.runtime import Runtime
-from whence.runtime.settings import write_project
+from whence.runtime.settings import ProjectConfig, write_project
 from whence.tracing import (
     Trace,
     TraceContext,
@@ -124,7 +123,7 @@ def test_a_project_can_be_switched_off_while_the_program_runs(
 
     assert recorded("quiet")
 
-    write_project(runtime.settings.data, "quiet", Policy(enabled=False))
+    write_project(runtime.settings.data, "quiet", ProjectConfig(enabled=False))
 
     assert not recorded("quiet")
     assert recorded("other")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
+from whence.cli import calling
 from whence.errors import BadInput
 
 _LOOK = Group("Look", sort_key=1)
@@ -74,5 +75,6 @@ def whence(
         if not data.strip():
             raise BadInput(f"--data {data!r}; give a directory")
         os.environ["WHENCE_DATA"] = str(Path(data).expanduser().absolute())
+        calling.choose_data(data)
     code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     return code if isinstance(code, int) else 0

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from whence import query
-from whence.cli import reading, render, render_lists
+from whence.cli import calling, reading, render, render_lists
 from whence.cli.options import Json
 from whence.errors import NotFound, WhenceError
 from whence.model.filters import TraceFilter
@@ -66,11 +66,11 @@ def demo(
     from whence.cli.render_why import why
 
     good = next((row for row in rows if row.quality_gate_passed), rows[-1])
-    prefix = _prefix(data)
+    calling.choose_data(calling.near(data))
     steps = (
-        f"{prefix} show {render.short_id(worst.trace_id)}",
-        f"{prefix} compare {render.short_id(good.trace_id)} {render.short_id(worst.trace_id)}",
-        f"{prefix} decisions --where 'confidence<0.6'",
+        f"whence show {render.short_id(worst.trace_id)}",
+        f"whence compare {render.short_id(good.trace_id)} {render.short_id(worst.trace_id)}",
+        "whence decisions --where 'confidence<0.6'",
     )
     answer = msgspec.structs.replace(answer, next_steps=())
     render.show(Text(), render_lists.traces(rows), Text(), why(answer))
@@ -89,17 +89,6 @@ def _data(keep: bool) -> Path:
     data.mkdir(mode=0o700, exist_ok=True)
     mark.touch()
     return data
-
-
-def _prefix(data: Path) -> str:
-    """Return how the data of this demo is asked for: with --data where the next command would not find it by itself."""
-    import shlex
-
-    try:
-        shown = data.relative_to(Path.cwd())
-    except ValueError:
-        shown = data
-    return f"whence --data {shlex.quote(str(shown))}"
 
 
 def locate() -> tuple[str, Path | None]:

@@ -32,9 +32,25 @@ def text(value: Any) -> str:
 
 
 def line(value: Any, limit: int | None = None) -> str:
-    """Return a stored value as one line, cut to `limit` characters."""
+    """Return a stored value as one line, cut to `limit` characters; a list is cut between its items."""
     shown = " ".join(text(value).split())
-    return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+    if limit is None or len(shown) <= limit:
+        return shown
+    if isinstance(value, list | tuple) and len(value) > 1:
+        return _first_items(value, limit)
+    return shown[: limit - 1].rstrip() + "…"
+
+
+def _first_items(items: "list[Any] | tuple[Any, ...]", limit: int) -> str:
+    """Return as many items as there is room for, the first one at least, and how many more there are."""
+    shown = line(items[0], limit - 10)
+    for count, item in enumerate(items[1:], 1):
+        longer = f"{shown}, {line(item)}"
+        more = f", … {len(items) - count:,} more"
+        if len(longer) + len(more) > limit:
+            return shown + more
+        shown = longer
+    return shown
 
 
 def json(value: Any) -> str:
@@ -65,12 +81,27 @@ def _as_text(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     if isinstance(value, dict):
         if CONTENT_KEY in value:
-            return f"{value.get('preview', '')}… ({value.get('chars', '?')} characters)"
+            return _preview(value)
         if set(value) >= {"type", "message"}:  # an exception
             return f"{value['type']}: {value['message']}" if value["message"] else str(value["type"])
-    if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
-        return ", ".join(value)
-    return msgspec.json.encode(value).decode()
+    if isinstance(value, list | tuple) and value:
+        items = _readable(value)
+        if all(isinstance(each, str) for each in items):
+            return ", ".join(items)
+    return msgspec.json.encode(_readable(value)).decode()
+
+
+def _readable(value: Any) -> Any:
+    """Return a value in which references to texts are their previews."""
+    if isinstance(value, dict):
+        return _preview(value) if CONTENT_KEY in value else {key: _readable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(each) for each in value]
+    return value
+
+
+def _preview(reference: "dict[str, Any]") -> str:
+    return f"{reference.get('preview', '')}… ({reference.get('chars', '?')} characters)"

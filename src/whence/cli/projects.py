@@ -11,6 +11,7 @@ from whence.record.recorder import Policy
 from whence.redact.capture import CaptureLevel
 from whence.runtime import settings as settings_module
 from whence.runtime.runtime import runtime
+from whence.runtime.settings import ProjectConfig
 
 app = App(name="projects", help="List projects; switch recording on or off, or set what is kept, for one of them.")
 
@@ -32,7 +33,7 @@ def list_(*, limit: Limit = 100, json: Json = False) -> None:
                 "gate_failed": totals.qg_failed if totals else 0,
             }
         )
-    empty = "no project yet: the first run that is recorded makes one"
+    empty = reading.empty("no project yet: the first run that is recorded makes one")
     render.page(rows[: _checked(limit)], None, json=json, draw=render_lists.projects, data=lambda row: row, empty=empty)
 
 
@@ -81,9 +82,10 @@ def _write(name: str, json: bool, *, enabled: bool | None = None, capture: Captu
     if not name.strip():
         raise BadInput(f"project {name!r}; give the name that its runs carry")
     settings = settings_module.load()
-    old = settings.policy(name)
-    policy = Policy(old.enabled if enabled is None else enabled, old.capture if capture is None else capture)
-    settings_module.write_project(settings.data, name, policy)
+    old = settings.projects.get(name, ProjectConfig())
+    said = ProjectConfig(enabled=old.enabled if enabled is None else enabled, capture=capture or old.capture)
+    settings_module.write_project(settings.data, name, said)
+    policy = settings.resolved(said)
     if json:
         render.as_json(_row(name, policy))
     else:

@@ -1,18 +1,26 @@
-"""What every command that reads begins with: the store, and the window of time that was asked for."""
+"""What every command that reads begins with: the store, the run that is meant, and the window of time asked for."""
 
+import os
 import time
+from pathlib import Path
 
+from whence import query
 from whence.cli import render
-from whence.errors import StoreUnreachable
+from whence.errors import NotFound, StoreUnreachable
+from whence.model.trace import TraceSummary
 from whence.query.timerange import parse_moment, parse_range
 from whence.runtime.runtime import runtime
 from whence.store.interface import Store
+
+SHORTEST_PART = 4
+"""Characters of a run's name that are enough, where no other run has them."""
 
 
 def ready(*, quiet: bool = False) -> Store:
     """Return the store with everything spooled drained into it; a bar is drawn where that takes long.
 
-    A data directory that cannot be written (a backup, somebody else's) is read as it is, which is said on stderr.
+    A data directory that cannot be written (a backup, somebody else's) is read as it is, which is said on stderr. One
+    that holds nothing yet, or does not exist, is left like that: a question makes no files.
 
     Args:
         quiet: do not say that another process was draining meanwhile.
@@ -21,6 +29,10 @@ def ready(*, quiet: bool = False) -> Store:
         StoreUnreachable: it cannot be opened.
     """
     own = runtime()
+    if nothing_there():
+        from whence.store.memory import MemoryStore
+
+        return MemoryStore()
     try:
         with render.progress("draining the spool") as tick:
             drained = own.drain(progress=tick)
@@ -36,6 +48,49 @@ def ready(*, quiet: bool = False) -> Store:
             raise exc from None
         render.note(f"whence: not drained, reading what is stored: {exc}")
         return store
+
+
+def nothing_there() -> bool:
+    """Return whether nothing was ever recorded into the data directory."""
+    settings = runtime().settings
+    return not (_exists(settings.database) or _exists(settings.spool))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # whatever is the matter with it, opening it will say so
+        return True
+    return True
+
+
+def empty(words: str) -> str:
+    """Return what an empty list says: that nothing at all is recorded, and where, or else these words."""
+    return _nothing() if nothing_there() else words
+
+
+def _nothing() -> str:
+    data = runtime().settings.data
+    missing = "" if _exists(data) else ", which does not exist"
+    return f"nothing is recorded in {data}{missing}; run a pipeline with that data directory, or `whence demo`"
+
+
+def find(trace: str, store: Store) -> TraceSummary:
+    """Return the run that is meant.
+
+    Raises:
+        NotFound: none, or more than one, is meant.
+    """
+    try:
+        return query.find(trace, store=store)
+    except NotFound:
+        if nothing_there():
+            raise NotFound(_nothing()) from None
+        if 0 < len(trace.strip()) < SHORTEST_PART:
+            raise NotFound(f"{trace!r} is too short to tell runs apart by; give at least four characters") from None
+        raise
 
 
 def window(since: str | None, until: str | None = None) -> tuple[int | None, int | None]:

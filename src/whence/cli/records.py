@@ -5,19 +5,23 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 from rich.console import Group
 
 from whence import query
 from whence.cli import plain, reading, render, render_lists
 from whence.cli.options import Cursor, Json, Limit, Project, Since, Until
-from whence.model.filters import RecordFilter
+from whence.errors import BadInput
+from whence.model.filters import Condition, RecordFilter
 from whence.model.record import KINDS, Record
 from whence.query.where import parse_condition
+from whence.runtime.doctor import PROJECT as DOCTOR
 from whence.store.interface import Store
 
 EVERY_S = 0.5
 _AT_ONCE = 500
+_ORDERS = ("<", "<=", ">", ">=")
 
 
 def decisions(
@@ -44,10 +48,10 @@ def decisions(
         name: Only decisions of this name.
     """
     since_ns, until_ns = reading.window(since, until)
-    conditions = tuple(parse_condition(each) for each in where)
+    conditions = tuple(_condition(each) for each in where)
     store = reading.ready()
     wanted = RecordFilter(
-        trace=query.find(trace, store=store).id if trace is not None else None,
+        trace=reading.find(trace, store).id if trace is not None else None,
         stage=stage,
         name=name,
         project=project,
@@ -62,8 +66,28 @@ def decisions(
         json=json,
         draw=render_lists.decisions,
         data=render_lists.record_data,
-        empty="no decision matches",
+        empty=reading.empty("no decision matches"),
     )
+
+
+def _condition(words: str) -> Condition:
+    """Return a condition; one that no record can meet is refused."""
+    found = parse_condition(words)
+    asked, op, value = ".".join(found.path), found.op, found.value
+    if op == "~" and value in ("", None):
+        raise BadInput(f"--where {words!r} looks for nothing; write what {asked} should contain after the ~")
+    if op in _ORDERS and (value is None or isinstance(value, bool)):
+        raise BadInput(f"--where {words!r}: {_json(value)} is neither more nor less than anything; use = or !=")
+    if found.path == ("confidence",):
+        if op == "~":
+            raise BadInput(f"--where {words!r}: confidence is a number; use one of = != < <= > >=")
+        if isinstance(value, str | bool):
+            raise BadInput(f"--where {words!r}: {_json(value)} is no number, and confidence is one")
+    return found
+
+
+def _json(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def search(
@@ -84,7 +108,7 @@ def search(
         json=json,
         draw=render_lists.hits,
         data=render_lists.hit_data,
-        empty=f"nothing holds {' '.join(words)!r}",
+        empty=reading.empty(f"nothing holds {' '.join(words)!r}"),
     )
 
 
@@ -112,25 +136,42 @@ def tail(
     """
     for each in kind:
         if each not in KINDS:
-            render.note(f"whence: no record of whence's own is of kind {each!r}; its own are: {', '.join(KINDS)}")
+            raise BadInput(f"kind {each!r}; accepted: {', '.join(KINDS)}")
     store = reading.ready()
-    found = query.find(trace, store=store).id if trace is not None else None
+    found = reading.find(trace, store).id if trace is not None else None
     wanted = RecordFilter(trace=found, kinds=kind, stage=stage, project=project)
-    last = list(reversed(query.records(wanted, limit=limit, newest_first=True, store=store).items))
+    seen, last = _last(wanted, limit, store)
+    if reading.nothing_there():
+        render.note(reading.empty(""))
     if once and json:
         render.as_json([render_lists.record_data(each) for each in last])
         return 0
     try:
         _print(last, json=json)
-        seen = last[-1].record_id if last else None
         while not once:
             time.sleep(EVERY_S)
             fresh = list(_since(wanted, seen, reading.ready(quiet=True)))
-            _print(fresh, json=json)
+            _print([each for each in fresh if _asked_for(each, wanted)], json=json)
             seen = fresh[-1].record_id if fresh else seen
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _asked_for(record: Record, wanted: RecordFilter) -> bool:
+    """Return whether to show a record: what the doctor sent down the road only where that is asked for."""
+    return record.project != DOCTOR or wanted.project == DOCTOR
+
+
+def _last(wanted: RecordFilter, limit: int, store: Store) -> tuple[str | None, list[Record]]:
+    """Return the id of the newest record, and the last ones to show, the oldest first."""
+    page = query.records(wanted, limit=limit, newest_first=True, store=store)
+    seen = page.items[0].record_id if page.items else None
+    found = [each for each in page.items if _asked_for(each, wanted)]
+    while len(found) < limit and page.cursor is not None:
+        page = query.records(wanted, limit=_AT_ONCE, cursor=page.cursor, newest_first=True, store=store)
+        found += [each for each in page.items if _asked_for(each, wanted)]
+    return seen, found[:limit][::-1]
 
 
 def _since(wanted: RecordFilter, seen: str | None, store: Store) -> Iterator[Record]:

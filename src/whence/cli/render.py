@@ -6,16 +6,18 @@ Only `rich.text.Text` made of `plain` text is shown, never markup, so stored tex
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from whence.cli import plain
+from whence.cli import calling, plain
 from whence.clock import iso_utc
 from whence.model.trace import COMPLETE, IN_PROGRESS, INCOMPLETE, TraceSummary
 from whence.query.why import UNSURE, outcome_of
@@ -88,8 +90,6 @@ def page(
 @contextmanager
 def progress(what: str, *, unit: str = "bytes") -> Iterator[Callable[[int, int], None]]:
     """Yield a callback (done, total) that draws a bar on a terminal once the work has taken more than a second."""
-    import time
-
     began = time.monotonic()
     drawn: list[Any] = []
 
@@ -136,15 +136,97 @@ def heading(words: str, beside: str = "") -> Text:
     return Text("\n") + joined([Text(words, NAME), *([Text(beside, QUIET)] if beside else [])])
 
 
-def indented(part: RenderableType, by: int = 2) -> Padding:
+class _Beside:
+    """Something with a prefix before its first line and another before the rest; a long path is left unbroken.
+
+    Rich's own tables, trees and paddings crop what is too wide for them; what is shown here runs over instead, so that a
+    path can be copied.
+    """
+
+    def __init__(self, first: Text, rest: Text, part: RenderableType) -> None:
+        self.first, self.rest, self.part = first, rest, part
+
+    def __rich_console__(self, out: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - self.first.cell_len, 8)
+        prefix = self.first
+        for part in _parts(self.part):
+            drawn = wrapped(part, out, width) if isinstance(part, Text) else part
+            for segments in Segment.split_lines(out.render(drawn, options.update(width=width, height=None))):
+                yield from prefix.render(out)
+                yield from segments
+                yield Segment.line()
+                prefix = self.rest
+
+
+def _parts(part: RenderableType) -> Iterator[RenderableType]:
+    if isinstance(part, Group):
+        for each in part.renderables:
+            yield from _parts(each)
+    else:
+        yield part
+
+
+_PATH = re.compile(r"(?:^|\s)[~.]{0,2}/\S")
+
+
+def wrapped(words: Text, out: Console, width: int) -> Text:
+    """Return text whose lines are broken between words; only what is no path is broken within a word."""
+    if words.no_wrap:
+        return words
+    lines: list[Text] = []
+    for line in words.split(allow_blank=True):
+        lines += line.divide(_breaks(line.plain, width)) if _PATH.search(line.plain) else line.wrap(out, width)
+    for line in lines:
+        line.rstrip()
+    shown = Text("\n").join(lines)
+    shown.no_wrap, shown.overflow = True, "ignore"
+    return shown
+
+
+def _breaks(line: str, width: int) -> list[int]:
+    """Return where to break a line, between words only."""
+    found: list[int] = []
+    used = 0
+    for word in re.finditer(r"\S+\s*", line):
+        if used and used + cell_len(word[0].rstrip()) > width:
+            found.append(word.start())
+            used = 0
+        used += cell_len(word[0])
+    return found
+
+
+def indented(part: RenderableType, by: int = 2) -> RenderableType:
     """Return something moved to the right."""
-    return Padding(part, (0, 0, 0, by))
+    return _Beside(Text(" " * by), Text(" " * by), part)
+
+
+class Branch:
+    """A tree, drawn as it grows."""
+
+    def __init__(self, label: RenderableType) -> None:
+        self.label = label
+        self.branches: list[Branch] = []
+
+    def add(self, label: RenderableType) -> "Branch":
+        """Return a new branch."""
+        self.branches.append(Branch(label))
+        return self.branches[-1]
+
+    def __rich_console__(self, out: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self._draw(options.ascii_only, "", "")
+
+    def _draw(self, ascii_only: bool, first: str, rest: str) -> Iterator[RenderableType]:
+        yield _Beside(Text(first, QUIET), Text(rest, QUIET), self.label)
+        fork, end, line = ("+-- ", "`-- ", "|   ") if ascii_only else ("├── ", "└── ", "│   ")
+        for each in self.branches:
+            last = each is self.branches[-1]
+            yield from each._draw(ascii_only, rest + (end if last else fork), rest + ("    " if last else line))
 
 
 def columns(*widths: dict[str, Any]) -> Table:
     """Return a table without lines; each column is the keyword arguments of `Table.add_column`."""
     wide = any("ratio" in each for each in widths)
-    shown = any("header" in each for each in widths)
+    shown = any(each.get("header") for each in widths)
     table = Table(
         box=None,
         pad_edge=False,
@@ -159,22 +241,70 @@ def columns(*widths: dict[str, Any]) -> Table:
     return table
 
 
-def pairs(rows: Iterable[tuple[str, RenderableType | str]]) -> Table:
+def fitting(widths: Sequence[dict[str, Any]], rows: Sequence[Sequence[Text]], room: int | None = None) -> Table:
+    """Return a table as of `columns`, without those columns that there is no room for.
+
+    Args:
+        widths: with `drop`, the order in which columns go (the lowest first); one without stays.
+        room: the width of it all; otherwise that of the terminal.
+    """
+    room = room or console().width
+    left = list(range(len(widths)))
+
+    def least(n: int) -> int:
+        header, column = cell_len(widths[n].get("header", "")), widths[n]
+        if "ratio" in column:
+            return max(header, int(column.get("min_width", 12)))
+        widest = max([header, *(row[n].cell_len for row in rows)])
+        return max(header, min(widest, int(column.get("max_width", widest))))
+
+    while sum(least(n) + 2 for n in left) - 2 > room and any("drop" in widths[n] for n in left):
+        left.remove(min((n for n in left if "drop" in widths[n]), key=lambda n: widths[n]["drop"]))
+    table = columns(*({key: value for key, value in widths[n].items() if key != "drop"} for n in left))
+    for row in rows:
+        table.add_row(*(row[n] for n in left))
+    return table
+
+
+def pairs(rows: Iterable[tuple[str, RenderableType | str]]) -> RenderableType:
     """Return names and what they stand for, one pair a line."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style=QUIET, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(Text(plain.line(name)), value if not isinstance(value, str) else Text(value))
-    return grid
+    named = [
+        (Text(plain.line(name), QUIET), value if not isinstance(value, str) else Text(value)) for name, value in rows
+    ]
+    width = max((name.cell_len for name, _ in named), default=0) + 2
+    gap = Text(" " * width)
+    return Group(
+        *(_Beside(Text.assemble(name, " " * (width - name.cell_len)), gap, value) for name, value in named),
+    )
 
 
 # -- words for values ---------------------------------------------------------------------------------------------------
 
 
+LONGEST_S = 366 * 86_400.0
+CLOCK_WENT_BACK = "–  clock went back"
+
+
+def many(count: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def named(name: str) -> str:
+    """Return a name as one line; an empty one is said to be empty."""
+    return plain.line(name) or "(no name)"
+
+
+def took(seconds: float | None) -> str:
+    """Return a time as `duration` does; one that cannot be is said to be none."""
+    if seconds is not None and not 0 <= seconds < LONGEST_S:
+        return CLOCK_WENT_BACK
+    return duration(seconds)
+
+
 def duration(seconds: float | None) -> str:
-    """Return a time as people say it."""
-    if seconds is None:
+    """Return a time as people say it; one that no clock can have measured is left out."""
+    if seconds is None or not 0 <= seconds < LONGEST_S:
         return "–"
     if seconds < 0.0995:
         return f"{seconds * 1000:.1f} ms"
@@ -204,6 +334,12 @@ def size(count: float) -> str:
 def moment(ts_ns: int) -> str:
     """Return a time to the second, UTC."""
     return iso_utc(ts_ns)[:19].replace("T", " ")
+
+
+def when(ts_ns: int, *, seconds: bool = True) -> str:
+    """Return a time as `moment` does, without the year where it is this one."""
+    shown = moment(ts_ns)[: None if seconds else 16]
+    return shown[5:] if shown[:4] == iso_utc(time.time_ns())[:4] else shown
 
 
 def score(value: float | None) -> str:
@@ -266,7 +402,7 @@ def shorter(words: str) -> str:
 
 def commands(steps: Iterable[str]) -> RenderableType:
     """Return commands to go on with, one a line and unbroken, so that they can be copied."""
-    lines = [Text.assemble(("  $ ", QUIET), (shorter(plain.line(step)), COMMAND)) for step in steps]
+    lines = [Text.assemble(("  $ ", QUIET), (calling.command(shorter(plain.line(step))), COMMAND)) for step in steps]
     for each in lines:
         each.no_wrap, each.overflow = True, "ignore"
     return Group(*lines)

@@ -17,16 +17,18 @@ from whence.cli.render import (
     NAME,
     QUIET,
     bar,
-    columns,
     confidence,
     duration,
+    fitting,
     indented,
     joined,
     mark,
-    moment,
+    named,
+    pairs,
     score,
     short_id,
     text,
+    when,
 )
 from whence.clock import iso_utc
 from whence.model import record as kinds
@@ -38,28 +40,30 @@ from whence.store.interface import Hit
 
 def traces(rows: Sequence[TraceSummary]) -> RenderableType:
     """Return runs as a table, one a line."""
-    table = columns(
+    widths: tuple[dict[str, Any], ...] = (
         {"min_width": 1, "no_wrap": True},
         {"header": "run", "no_wrap": True, "min_width": 8},
-        {"header": "began (UTC)", "no_wrap": True},
-        {"header": "project", "no_wrap": True, "overflow": "ellipsis", "max_width": 16},
+        {"header": "began (UTC)", "no_wrap": True, "drop": 3},
+        {"header": "project", "no_wrap": True, "overflow": "ellipsis", "max_width": 16, "drop": 2},
         {"header": "quality", "no_wrap": True, "justify": "right"},
-        {"header": "took", "no_wrap": True, "justify": "right"},
-        {"header": "query", "no_wrap": True, "overflow": "ellipsis", "ratio": 1},
+        {"header": "took", "no_wrap": True, "justify": "right", "drop": 1},
+        {"header": "query", "no_wrap": True, "overflow": "ellipsis", "ratio": 1, "min_width": 16},
     )
+    lines: list[tuple[Text, ...]] = []
     for row in rows:
         said = [text(row.query, "" if row.query is not None else QUIET, 200)]
         said = [Text("⚑", MAYBE), *said] if row.flagged_for_review else said
-        table.add_row(
+        line = (
             mark(row),
             Text(short_id(row.trace_id), COMMAND),
-            Text(moment(row.started_ns)[5:16], QUIET),
+            Text(when(row.started_ns, seconds=False), QUIET),
             text(row.project_name or row.project_id or row.project),
             Text(score(row.overall_quality_score), quality_style(row)),
             Text(duration(row.duration_seconds)),
             joined(said, " "),
         )
-    return table
+        lines.append(line)
+    return fitting(widths, lines)
 
 
 def flagged(rows: Sequence[TraceSummary]) -> RenderableType:
@@ -69,7 +73,7 @@ def flagged(rows: Sequence[TraceSummary]) -> RenderableType:
         head = [
             mark(row),
             Text(short_id(row.trace_id), COMMAND),
-            Text(moment(row.started_ns)[5:], QUIET),
+            Text(when(row.started_ns), QUIET),
             text(row.project_name or row.project_id or row.project, NAME, 24),
             Text(score(row.overall_quality_score), quality_style(row)),
             text(row.query or "", QUIET, 100),
@@ -103,22 +107,34 @@ def hit_data(hit: Hit) -> dict[str, Any]:
 
 
 def decisions(records: Sequence[Record]) -> RenderableType:
-    """Return decisions, three lines each: where, how sure, in which run and when; what; why."""
+    """Return decisions: where, how sure, in which run and when; below that what was decided, and why."""
     parts: list[RenderableType] = []
+    heads: list[tuple[Text, Text, Text]] = []
     for record in records:
         said = payload(record)
+        where = Text.assemble(
+            (f"{plain.line(record.stage)}." if record.stage else "", QUIET), (named(record.name), NAME)
+        )
+        moment_ = joined([Text(short_id(record.trace), COMMAND), Text(when(record.ts_ns), QUIET)])
+        sure = said.get("confidence")
+        heads.append((where, confidence(sure if isinstance(sure, int | float) else None), moment_))
+    widths = [max(each.cell_len for each in column) for column in zip(*heads, strict=True)]
+    names = ("decision", "confidence", "run, when (UTC)")
+    widths = [max(width, len(name)) for width, name in zip(widths, names, strict=True)]
+    for number, record in enumerate([None, *records]):
         head = Table.grid(padding=(0, 2, 0, 0), expand=True)
         head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        head.add_column(no_wrap=True)
-        head.add_column(no_wrap=True, justify="right")
-        where = Text.assemble(
-            (f"{plain.line(record.stage)}." if record.stage else "", QUIET), (plain.line(record.name), NAME)
-        )
-        when = joined([Text(short_id(record.trace), COMMAND), Text(moment(record.ts_ns)[5:], QUIET)])
-        head.add_row(where, confidence(said.get("confidence")), when)
-        parts += [head, indented(text(said.get("what"), limit=160))]
-        if said.get("why"):
-            parts.append(indented(text(said["why"], QUIET, 160)))
+        head.add_column(no_wrap=True, width=widths[1])
+        head.add_column(no_wrap=True, width=widths[2])
+        if record is None:
+            head.add_row(*(Text(name, QUIET) for name in names))
+            parts.append(head)
+            continue
+        head.add_row(*heads[number - 1])
+        said = payload(record)
+        rows = [("what", text(said.get("what"), limit=160))]
+        rows += [("why", text(said["why"], QUIET, 160))] if said.get("why") else []
+        parts += [head, indented(pairs(rows))]
     return Group(*parts)
 
 
@@ -130,7 +146,7 @@ def hits(found: Sequence[Hit]) -> RenderableType:
         where = ".".join(plain.line(each) for each in (record.stage, record.name) if each)
         head = [
             Text(short_id(hit.trace_id) or "–", COMMAND),
-            Text(moment(record.ts_ns)[5:], QUIET),
+            Text(when(record.ts_ns), QUIET),
             Text(plain.line(record.kind), QUIET),
             Text(where, NAME),
         ]
@@ -201,42 +217,47 @@ def _gist(record: Record) -> str:
 
 def principles(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return how principles fare: a bar of the share of runs that failed it, and the average score."""
-    table = columns(
+    widths: tuple[dict[str, Any], ...] = (
         {"header": "principle", "no_wrap": True, "overflow": "ellipsis", "max_width": 30},
-        {"header": "share of runs that fell short", "no_wrap": True},
+        {"header": "share of runs that fell short", "no_wrap": True, "drop": 1},
         {"header": "failed", "justify": "right", "no_wrap": True},
         {"header": "runs", "justify": "right", "no_wrap": True},
-        {"header": "average", "justify": "right", "no_wrap": True},
+        {"header": "average", "justify": "right", "no_wrap": True, "drop": 2},
     )
+    lines: list[tuple[Text, ...]] = []
     for row in rows:
         failed, runs = row["fail_count"], row["total_runs"]
-        table.add_row(
-            text(row["principle_id"], NAME),
-            joined([bar(failed / runs if runs else 0.0, 20), Text(f"{failed / runs if runs else 0:4.0%}")], " "),
+        share = failed / runs if runs else 0.0
+        line = (
+            text(named(row["principle_id"]), NAME),
+            joined([bar(share, 20), Text(f"{share:4.0%}")], " "),
             Text(str(failed), BAD if failed else QUIET),
             Text(str(runs)),
             Text(f"{row['avg_score']:.2f}"),
         )
-    return table
+        lines.append(line)
+    return fitting(widths, lines)
 
 
 def projects(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return projects with how they are recorded and how often they ran."""
-    table = columns(
-        {"header": "project", "overflow": "fold"},
+    widths: tuple[dict[str, Any], ...] = (
+        {"header": "project", "overflow": "fold", "max_width": 24},
         {"header": "recorded", "no_wrap": True},
-        {"header": "capture", "no_wrap": True},
+        {"header": "capture", "no_wrap": True, "drop": 3},
         {"header": "runs", "justify": "right", "no_wrap": True},
-        {"header": "gate passed", "justify": "right", "no_wrap": True},
-        {"header": "failed", "justify": "right", "no_wrap": True},
+        {"header": "gate passed", "justify": "right", "no_wrap": True, "drop": 1},
+        {"header": "gate failed", "justify": "right", "no_wrap": True, "drop": 2},
     )
+    lines: list[tuple[Text, ...]] = []
     for row in rows:
-        table.add_row(
-            text(row["name"], NAME),
+        line = (
+            text(named(row["name"]), NAME),
             Text("yes", GOOD) if row["enabled"] else Text("no", MAYBE),
             Text(row["capture"]),
             Text(str(row["runs"])),
             Text(str(row["gate_passed"]), GOOD if row["gate_passed"] else QUIET),
             Text(str(row["gate_failed"]), BAD if row["gate_failed"] else QUIET),
         )
-    return table
+        lines.append(line)
+    return fitting(widths, lines)

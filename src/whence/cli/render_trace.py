@@ -1,11 +1,10 @@
 """One run as a tree: stages, their attempts, the decisions made in each; and one record on its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
-from rich.tree import Tree
 
 from whence.cli import plain
 from whence.cli.render import (
@@ -15,52 +14,122 @@ from whence.cli.render import (
     MAYBE,
     NAME,
     QUIET,
+    Branch,
     block,
     columns,
     confidence,
+    console,
     duration,
+    fitting,
     heading,
     indented,
     joined,
+    many,
     mark,
     moment,
     money,
+    named,
     pairs,
     score,
     shorter,
     state,
     text,
+    took,
 )
 from whence.cli.render_lists import payload, record_data
+from whence.model import record as kinds
 from whence.model.content import resolve
-from whence.model.quality import number, passed_of
+from whence.model.quality import GAP_BELOW, STRENGTH_FROM, number, passed_of
 from whence.model.record import Record
+from whence.model.severity import Severity
 from whence.model.trace import Attempt, Decision, LlmUse, StageTrace, TraceSummary, TraceView
 from whence.store.interface import StoredFinding
 
 CLIP = 180
+MOST = 50
+"""Decisions of an attempt, attempts of a stage, LLM calls and rounds that are shown without --full."""
 Lookup = Callable[[str], str | None]
+_SCORES = "principle_scores"
+_SAID_BY_SCORES = ("gap_principles", "gaps", "strength_principles", "strengths")
+
+
+class Beside:
+    """What the records of a run say that its view does not carry: events, and which span lies in which.
+
+    Args:
+        records: those of the run, in order of arrival.
+    """
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.parents: dict[str, str] = {}  # of spans
+        self.events: list[Record] = []
+        self.span_of: dict[str, str] = {}  # of decisions and events, by record id
+        self.place_of: dict[str, int] = {}  # in the order of arrival
+        for place, each in enumerate(records):
+            if each.kind == kinds.SPAN_START:
+                self.parents[each.span] = each.parent
+            elif each.kind in (kinds.DECISION, kinds.EVENT):
+                self.span_of[each.record_id], self.place_of[each.record_id] = each.span, place
+                if each.kind == kinds.EVENT:
+                    self.events.append(each)
+
+    def owner(self, span: str, of: Collection[str]) -> str:
+        """Return the nearest of these spans that a span lies in, or an empty string."""
+        seen = {span}
+        above = self.parents.get(span, "")
+        while above and above not in of and above not in seen:
+            seen.add(above)
+            above = self.parents.get(above, "")
+        return above if above in of and above not in seen else ""
 
 
 class TraceDrawing:
     """Draws one run.
 
     Args:
-        full: whole texts, inputs, prompts, outputs and record ids too.
+        beside: what its records say that the view does not carry.
+        full: whole texts, inputs, prompts, outputs, events and record ids too.
         content: a text by its hash.
     """
 
     def __init__(
-        self, row: TraceSummary, view: TraceView, findings: Sequence[StoredFinding], *, full: bool, content: Lookup
+        self,
+        row: TraceSummary,
+        view: TraceView,
+        findings: Sequence[StoredFinding],
+        beside: Beside,
+        *,
+        full: bool,
+        content: Lookup,
     ):
         self.row, self.view, self.findings, self.full = row, view, findings, full
         self._content = content
         self._limit = None if full else CLIP
+        self._beside = beside
+        spans = {each.span for stage in view.stages.values() for each in stage.attempts}
+        self._owners = {span: beside.owner(span, spans) for span in spans}
+        for span in spans:  # spans that lie in each other in a circle lie in none
+            above, seen = self._owners[span], {span}
+            while above and above not in seen:
+                seen.add(above)
+                above = self._owners[above]
+            if above:
+                self._owners[span] = ""
+        self._nested: dict[str, dict[str, list[Attempt]]] = {}  # by the span they lie in, then by stage
+        for name, stage in view.stages.items():
+            if not stage.attempts:
+                self._nested.setdefault("", {})[name] = []
+            for each in stage.attempts:
+                self._nested.setdefault(self._owners[each.span], {}).setdefault(name, []).append(each)
+        self._in_spans: dict[str, list[Record]] = {}
+        for event in beside.events:
+            span = event.span if event.span in spans else ""
+            self._in_spans.setdefault(span, []).append(event)
 
     def draw(self) -> RenderableType:
         """Return the drawing."""
         parts: list[RenderableType] = [self._header(), *self._stages(), *self._iterations(), *self._llm_calls()]
-        return Group(*parts, *self._outputs(), *self._flags())
+        return Group(*parts, *self._principle_table(), *self._outside(), *self._outputs(), *self._flags())
 
     def _whole(self, value: Any) -> Any:
         return resolve(value, self._content) if self.full else value
@@ -87,16 +156,19 @@ class TraceDrawing:
             needed = f"  {of:g} needed" if of is not None else ""
             style = BAD if row.quality_gate_passed is False else GOOD
             yield "quality", Text.assemble((score(row.overall_quality_score), style), (needed, QUIET))
-        if row.gap_principles:
+        elif self._gate_said_something_else():
+            words = "not understood: the quality gate's outputs have neither `passed` nor `overall_score`"
+            yield "quality", Text(words, MAYBE)
+        if row.gap_principles and not self._has_table():
             yield "fell short", self._principles(row.gap_principles, BAD)
-        if row.strength_principles:
+        if row.strength_principles and not self._has_table():
             yield "strong in", self._principles(row.strength_principles, GOOD)
         yield "project", text(row.project_name or row.project_id or row.project)
         kind = [each for each in (row.intent, row.domain, row.report_type, row.research_type) if each]
         if kind:
             yield "kind", text(" · ".join(kind))
-        took = f", took {duration(row.duration_seconds)}" if row.duration_seconds is not None else ""
-        yield "started", Text(f"{moment(row.started_ns)} UTC{took}")
+        spent = f", took {took(row.duration_seconds)}" if row.duration_seconds is not None else ""
+        yield "started", Text(f"{moment(row.started_ns)} UTC{spent}")
         if row.evidence_collected is not None or row.evidence_passed is not None:
             yield "evidence", Text(evidence(row))
         if row.total_tokens is not None or row.total_cost_usd is not None:
@@ -105,10 +177,20 @@ class TraceDrawing:
             yield "cost", Text("  ".join(each for each in (cost, tokens) if each))
         if row.parent_trace_id:
             yield "part of", text(row.parent_trace_id)
-        events = f", {self.view.events} events" if self.view.events else ""
-        yield "recorded", Text(f"{row.records} records, {row.decisions} decisions{events}")
+        events = f", {many(self.view.events, 'event')}" if self.view.events else ""
+        yield "recorded", Text(f"{many(row.records, 'record')}, {many(row.decisions, 'decision')}{events}")
         if row.dropped:
-            yield "dropped", Text(f"{row.dropped} records (see `whence doctor`)", BAD)
+            yield "dropped", Text(f"{many(row.dropped, 'record')} (see `whence doctor`)", BAD)
+
+    def _gate_said_something_else(self) -> bool:
+        """Return whether the gate ended with outputs of which nothing was understood."""
+        quality, gate_ = self.view.quality, self.view.stages.get("quality_gate")
+        if gate_ is None or quality.passed is not None or quality.overall is not None:
+            return False
+        return any(each.ended_ns is not None and each.outputs for each in gate_.attempts)
+
+    def _has_table(self) -> bool:
+        return self.full and bool(self.view.quality.scores)
 
     def _principles(self, ids: Sequence[str], style: str) -> Text:
         scores = self.row.principle_scores
@@ -121,42 +203,119 @@ class TraceDrawing:
         if not self.view.stages:
             return
         yield Text()
-        tree = Tree(Text("stages", NAME), guide_style=QUIET)
-        for stage in self.view.stages.values():
-            self._stage(tree, stage)
+        tree = Branch(Text("stages", NAME))
+        self._inside(tree, "", set())
         yield tree
 
-    def _stage(self, tree: Tree, stage: StageTrace) -> None:
-        tries = len(stage.attempts)
-        beside = [Text(duration(stage.duration_seconds), QUIET)] if stage.duration_seconds is not None else []
-        beside += [Text(f"{tries} attempts", QUIET)] if tries > 1 else []
-        beside += [_unfinished()] if any(each.ended_ns is None for each in stage.attempts) else []
+    def _inside(self, node: Branch, owner: str, drawn: set[str]) -> None:
+        """Draw the stages that lie in an attempt, or (for an empty owner) in none."""
+        for name, attempts in self._nested.get(owner, {}).items():
+            fresh = [each for each in attempts if each.span not in drawn]
+            if fresh or not attempts:
+                drawn |= {each.span for each in fresh}
+                self._stage(node, self.view.stages[name], fresh, drawn)
+
+    def _stage(self, tree: Branch, stage: StageTrace, attempts: Sequence[Attempt], drawn: set[str]) -> None:
+        tries = len(attempts)
+        whole = tries == len(stage.attempts)
+        seconds = stage.duration_seconds if whole else _seconds(attempts)
+        beside = [Text(took(seconds), QUIET)] if seconds is not None else []
+        beside += [Text(f"{tries:,} attempts", QUIET)] if tries > 1 else []
+        beside += [Text(f"attempt {attempts[0].attempt} of {len(stage.attempts)}", QUIET)] if tries == 1 and not whole else []
+        beside += [_unfinished()] if any(each.ended_ns is None for each in attempts) else []
         counts = _counts(stage)
         beside += [Text(counts, QUIET)] if counts else []
-        node = tree.add(joined([text(stage.name, f"{NAME} {COMMAND}"), *beside]))
+        node = tree.add(joined([text(named(stage.name), f"{NAME} {COMMAND}"), *beside]))
+        made = self._made(stage)
+        if whole:
+            self._attempt(node, None, made.get("", []), drawn)
         if tries > 1:
-            for attempt in stage.attempts:
-                beside = [Text(duration(attempt.duration_ns / 1e9), QUIET)] if attempt.duration_ns is not None else []
+            shown = attempts if self.full else attempts[:MOST]
+            for attempt in shown:
+                seconds = _seconds([attempt])
+                beside = [Text(took(seconds), QUIET)] if seconds is not None else []
                 branch = node.add(joined([Text(f"attempt {attempt.attempt}"), *beside]))
-                self._attempt(branch, attempt, [d for d in stage.decisions if d.attempt == attempt.attempt])
-        else:
-            only = stage.attempts[0] if stage.attempts else None
-            self._attempt(node, only, stage.decisions)
-        if self.full:
+                self._attempt(branch, attempt, made.get(attempt.span, []), drawn)
+            if len(shown) < tries:
+                node.add(_more(tries - len(shown), "attempts"))
+        elif attempts:
+            self._attempt(node, attempts[0], made.get(attempts[0].span, []), drawn)
+        if self.full and whole:
             for name, value in (("prompts", stage.prompts), ("evidence", stage.evidence)):
                 if value:
                     self._object(node, name, value)
 
-    def _attempt(self, node: Tree, attempt: Attempt | None, decisions: Sequence[Decision]) -> None:
-        for made in decisions:
-            self._decision(node, made)
+    def _made(self, stage: StageTrace) -> dict[str, list[Decision]]:
+        """Return the decisions of a stage by the span of their attempt; under an empty string those of none."""
+        spans = {each.span for each in stage.attempts}
+        numbered = {each.attempt: each.span for each in reversed(stage.attempts)}
+        found: dict[str, list[Decision]] = {}
+        for each in stage.decisions:
+            span = self._beside.span_of.get(each.record_id, "")
+            found.setdefault(span if span in spans else numbered.get(each.attempt, ""), []).append(each)
+        return found
+
+    def _attempt(self, node: Branch, attempt: Attempt | None, decisions: Sequence[Decision], drawn: set[str]) -> None:
+        shown = decisions if self.full else decisions[:MOST]
+        events = self._in_spans.get(attempt.span, []) if attempt is not None else []
+        place = self._beside.place_of
+        items: list[Decision | Record] = [*shown, *(each for each in events if self._tells(each))]
+        for item in sorted(items, key=lambda each: place.get(each.record_id, 0)):
+            if isinstance(item, Record):
+                self._event(node, item)
+            else:
+                self._decision(node, item)
+        if len(shown) < len(decisions):
+            node.add(_more(len(decisions) - len(shown), "decisions"))
+        self._untold(node, events)
+        if attempt is not None:
+            self._inside(node, attempt.span, drawn)
         if attempt is not None and attempt.error:
             node.add(joined([Text("✗", BAD), self._text(attempt.error, BAD)], " "))
-        if self.full and attempt is not None and isinstance(attempt.outputs, dict) and attempt.outputs:
-            self._object(node, "outputs", attempt.outputs)
+        if self.full and attempt is not None and attempt.outputs not in (None, "", [], {}):
+            outputs = attempt.outputs
+            self._object(node, "outputs", outputs if isinstance(outputs, dict) else {"value": outputs})
 
-    def _decision(self, node: Tree, made: Decision) -> None:
-        parts: list[RenderableType] = [joined([text(made.decision), confidence(made.confidence)])]
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def _tells(self, event: Record) -> bool:
+        """Return whether an event is drawn: the bad ones always, the others with --full."""
+        return self.full or event.level >= Severity.HIGH
+
+    def _event(self, node: Branch, event: Record) -> None:
+        said = payload(event)
+        style = BAD if event.level >= Severity.HIGH else MAYBE if event.level >= Severity.MEDIUM else QUIET
+        level = Severity(event.level).label if event.level in tuple(Severity) else str(event.level)
+        head = joined([Text("·", style), Text(level, style), text(named(event.name))])
+        parts: list[RenderableType] = [head]
+        if said.get("message") not in (None, ""):
+            parts.append(self._text(said["message"]))
+        if self.full:
+            kept = said.get("attributes")
+            rows = [(key, self._text(each)) for key, each in kept.items()] if isinstance(kept, dict) else []
+            parts.append(pairs([*rows, ("record", Text(event.record_id, QUIET))]))
+        node.add(Group(*parts))
+
+    def _untold(self, node: Branch, events: Sequence[Record]) -> None:
+        left = [each for each in events if not self._tells(each)]
+        if left:
+            verb = "shows it" if len(left) == 1 else "shows them"
+            node.add(Text(f"{many(len(left), 'event')}; --full {verb}", QUIET))
+
+    def _outside(self) -> Iterator[RenderableType]:
+        """Yield the events that lie in no stage."""
+        events = self._in_spans.get("", [])
+        if events:
+            yield Text()
+            tree = Branch(Text("events outside any stage", NAME))
+            for each in events:
+                if self._tells(each):
+                    self._event(tree, each)
+            self._untold(tree, events)
+            yield tree
+
+    def _decision(self, node: Branch, made: Decision) -> None:
+        parts: list[RenderableType] = [joined([text(named(made.decision)), confidence(made.confidence)])]
         parts.append(self._text(made.what, NAME))
         rows: list[tuple[str, RenderableType]] = []
         if made.why:
@@ -171,8 +330,14 @@ class TraceDrawing:
             rows.append(("record", Text(made.record_id, QUIET)))
         node.add(Group(*parts, pairs(rows)) if rows else Group(*parts))
 
-    def _object(self, node: Tree, name: str, value: dict[str, Any]) -> None:
-        rows = [(key, self._text(each)) for key, each in value.items()]
+    def _object(self, node: Branch, name: str, value: dict[str, Any]) -> None:
+        scored = scores_of(value.get(_SCORES))
+        rows: list[tuple[str, RenderableType]] = []
+        for key, each in value.items():
+            if key == _SCORES and scored:
+                rows.append((key, _score_table(scored)))
+            elif not (scored and key in _SAID_BY_SCORES):
+                rows.append((key, self._text(each)))
         node.add(Group(Text(name, QUIET), indented(pairs(rows))))
 
     # -- below the tree -------------------------------------------------------------------------------------------
@@ -182,13 +347,33 @@ class TraceDrawing:
             return
         yield heading("rounds through the quality gate")
         table = columns({"justify": "right"}, {}, {"overflow": "fold"})
-        for count, data in enumerate(self.view.iterations, 1):
+        shown = self.view.iterations if self.full else self.view.iterations[:MOST]
+        for count, data in enumerate(shown, 1):
             passed = passed_of(data)
             sign = Text("–", QUIET) if passed is None else Text("passed", GOOD) if passed else Text("failed", BAD)
-            rest = {k: v for k, v in data.items() if k not in ("passed", "passing", "quality_gate_result", "iteration")}
-            said = [Text.assemble((f"{plain.line(k)} ", QUIET), self._brief(v)) for k, v in rest.items()]
+            scored = scores_of(data.get(_SCORES))
+            left_out = ("passed", "passing", "quality_gate_result", "iteration", *(_SAID_BY_SCORES if scored else ()))
+            rest = {k: v for k, v in data.items() if k not in left_out}
+            said = [
+                Text.assemble(
+                    (f"{plain.line(k)} ", QUIET), _brief_scores(scored) if scored and k == _SCORES else self._brief(v)
+                )
+                for k, v in rest.items()
+            ]
             table.add_row(str(count), sign, joined(said))
         yield indented(table)
+        if len(shown) < len(self.view.iterations):
+            yield indented(_more(len(self.view.iterations) - len(shown), "rounds"))
+
+    def _principle_table(self) -> Iterator[RenderableType]:
+        quality = self.view.quality
+        if self._has_table() and not any(
+            isinstance(each.outputs, dict) and scores_of(each.outputs.get(_SCORES))
+            for stage in self.view.stages.values()
+            for each in stage.attempts
+        ):
+            yield heading("principles")
+            yield indented(_score_table([(pid, {"score": each}) for pid, each in quality.scores.items()]))
 
     def _brief(self, value: Any) -> Text:
         return text(self._whole(value), limit=None if self.full else 60)
@@ -198,30 +383,22 @@ class TraceDrawing:
         if not calls:
             return
         yield heading("LLM calls", str(len(calls)))
-        table = columns(
-            {"header": "call", "overflow": "fold"},
-            {"header": "model", "overflow": "fold"},
-            {"header": "tokens in → out", "justify": "right", "no_wrap": True},
+        widths: tuple[dict[str, Any], ...] = (
+            {"header": "call", "overflow": "fold", "max_width": 40},
+            {"header": "model", "overflow": "fold", "max_width": 30, "drop": 3},
+            {"header": "tokens in → out", "justify": "right", "no_wrap": True, "drop": 2},
             {"header": "cost", "justify": "right", "no_wrap": True},
-            {"header": "took", "justify": "right", "no_wrap": True},
+            {"header": "took", "justify": "right", "no_wrap": True, "drop": 1},
         )
-        for call in calls:
-            self._llm_row(table.add_row, call)
-        yield indented(table)
+        shown = calls if self.full else calls[:MOST]
+        yield indented(fitting(widths, [each for call in shown for each in _llm_rows(call)], console().width - 2))
+        if len(shown) < len(calls):
+            yield indented(_more(len(calls) - len(shown), "calls"))
         for call in calls if self.full else []:
             rows = [
                 (name, self._text(call.attributes[name])) for name in ("prompt", "response") if name in call.attributes
             ]
             yield indented(pairs([*rows, ("record", Text(call.record_id, QUIET))]))
-
-    def _llm_row(self, add: Callable[..., None], call: LlmUse) -> None:
-        get = call.attributes.get
-        where = joined([text(call.stage, QUIET), text(call.name)], ".") if call.stage else text(call.name)
-        tokens = f"{_whole_number(get('input_tokens'))} → {_whole_number(get('output_tokens'))}"
-        took = duration(call.duration_ns / 1e9) if call.duration_ns is not None else "–"
-        add(where, text(get("model")), tokens, money(number(get("cost_usd"))), took)
-        if call.error:
-            add(joined([Text("✗", BAD), text(call.error, BAD, 120)], " "))
 
     def _outputs(self) -> Iterator[RenderableType]:
         rows: list[tuple[str, RenderableType]] = [
@@ -254,6 +431,55 @@ class TraceDrawing:
         if not rows and self.row.review_notes:
             rows.append(("note", self._text(self.row.review_notes, MAYBE)))
         yield indented(pairs(rows))
+
+
+def _llm_rows(call: LlmUse) -> Iterator[tuple[Text, ...]]:
+    get = call.attributes.get
+    where = joined([text(call.stage, QUIET), text(named(call.name))], ".") if call.stage else text(named(call.name))
+    tokens = f"{_whole_number(get('input_tokens'))} → {_whole_number(get('output_tokens'))}"
+    spent = duration(call.duration_ns / 1e9) if call.duration_ns is not None else "–"
+    yield where, text(get("model")), Text(tokens), Text(money(number(get("cost_usd")))), Text(spent)
+    if call.error:
+        yield joined([Text("✗", BAD), text(call.error, BAD, 120)], " "), Text(), Text(), Text(), Text()
+
+
+def _seconds(attempts: Sequence[Attempt]) -> float | None:
+    known = [each.duration_ns for each in attempts if each.duration_ns is not None]
+    return sum(known) / 1e9 if known else None
+
+
+def _more(count: int, what: str) -> Text:
+    return Text(f"… {count:,} more {what}; --full shows them all", QUIET)
+
+
+def scores_of(raw: object) -> list[tuple[str, dict[str, Any]]]:
+    """Return what was scored, as (principle, its details); nothing where it is no list or mapping of scores."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    if isinstance(raw, dict):
+        found = [(str(key), each if isinstance(each, dict) else {"score": each}) for key, each in raw.items()]
+    elif isinstance(raw, list):
+        found = [(str(each["id"]), each) for each in raw if isinstance(each, dict) and "id" in each]
+        found = found if len(found) == len(raw) else []
+    return found if all(number(each.get("score")) is not None for _, each in found) else []
+
+
+def _score_table(scored: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
+    names = [key for key in ("name", "feedback") if any(each.get(key) for _, each in scored)]
+    table = columns(
+        {"header": "principle", "no_wrap": True},
+        {"header": "score", "justify": "right", "no_wrap": True},
+        *({"header": name, "overflow": "fold"} for name in names),
+    )
+    for pid, each in scored:
+        points = number(each.get("score")) or 0.0
+        style = BAD if points < GAP_BELOW else GOOD if points >= STRENGTH_FROM else ""
+        said = [text(each.get(name) or "") for name in names]
+        table.add_row(text(named(pid)), Text(f"{points:g}", style), *said)
+    return table
+
+
+def _brief_scores(scored: Sequence[tuple[str, dict[str, Any]]]) -> Text:
+    return text(", ".join(f"{pid} {number(each.get('score')) or 0.0:g}" for pid, each in scored))
 
 
 def evidence(row: TraceSummary) -> str:

@@ -1,10 +1,12 @@
 """`why` and `compare`: what is known is numbered, what is only supposed is set apart and said to be so."""
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -18,20 +20,24 @@ from whence.cli.render import (
     QUIET,
     columns,
     commands,
+    console,
     duration,
     gate,
     heading,
     indented,
     joined,
     money,
+    named,
     pairs,
     score,
     short_id,
     text,
 )
+from whence.model.content import CONTENT_KEY
 from whence.query.compare import Comparison, Pair
 from whence.query.why import Change, Claim, Why
 
+ROOM_FOR_TWO = 44
 GUESS_CHARS = 220
 """A hypothesis may quote two long decisions; `--json` has them whole."""
 
@@ -43,6 +49,9 @@ def why(answer: Why) -> RenderableType:
     sign, style = _SIGNS[answer.outcome]
     parts: list[RenderableType] = [Text.assemble((sign, style), " ", (plain.line(answer.trace_id), NAME))]
     said = answer.headline.removeprefix(answer.trace_id).strip()
+    if answer.chain:  # the first statement of the chain stands below, with its record
+        said = said.removesuffix(answer.chain[0].statement).rstrip(" :")
+    said = _readable(said)
     parts.append(indented(text(said, style if answer.outcome == "bad" else "")))
     if answer.first_bad_stage:
         parts.append(Text())
@@ -69,9 +78,10 @@ def _claims(claims: Sequence[Claim], *, known: bool) -> Table:
     grid.add_column(overflow="fold")
     for count, claim in enumerate(claims, 1):
         if known:
-            grid.add_row(str(count), text(claim.statement))
+            grid.add_row(str(count), text(_readable(claim.statement)))
         else:
-            grid.add_row("?", Text.assemble(("maybe: ", MAYBE), (plain.line(claim.statement, GUESS_CHARS), "italic")))
+            said = plain.line(_readable(claim.statement), GUESS_CHARS)
+            grid.add_row("?", Text.assemble(("maybe: ", MAYBE), (said, "italic")))
         following = claims[count] if count < len(claims) else None
         if following is None or (following.record_id, following.stage) != (claim.record_id, claim.stage):
             grid.add_row("", _rests_on(claim))
@@ -91,30 +101,113 @@ def _against(answer: Why) -> list[RenderableType]:
             heading("Against the last good run", beside),
             indented(Text("nothing that was recorded differs", QUIET)),
         ]
+    drawn = [(plain.line(change.what), *_both(change)) for change in answer.changes]
+    longest = max(len(what) for what, _, _ in drawn)
+    if console().width - longest < ROOM_FOR_TWO:  # no room for two columns of values beside the names
+        return [
+            heading("Against the last good run", beside),
+            *(
+                indented(Group(_place(what), indented(pairs([("good run", before), ("this run", now)]))))
+                for what, before, now in drawn
+            ),
+        ]
     table = columns(
-        {"header": "what", "overflow": "fold", "max_width": 24},
+        {"header": "what", "no_wrap": True},
         {"header": "good run", "overflow": "fold", "ratio": 1},
         {"header": "this run", "overflow": "fold", "ratio": 1},
     )
-    for change in answer.changes:
-        table.add_row(_place(change.what), _value(change.before), _value(change.now, _weight(change)))
+    for what, before, now in drawn:
+        table.add_row(_place(what), before, now)
     return [heading("Against the last good run", beside), indented(table)]
 
 
 def _place(what: str) -> Text:
-    """Return where a change is: the decision, and below it its stage."""
-    stage, _, decision = plain.line(what).rpartition(".")
-    return Text.assemble(decision.replace("_", " ") if not stage else decision, (f"\n{stage}" if stage else "", QUIET))
+    """Return where a change is: a decision and its stage, or a figure of the run."""
+    stage, _, decision = what.rpartition(".")
+    return Text.assemble((f"{stage}." if stage else "", QUIET), decision if stage else decision.replace("_", " "))
 
 
 def _weight(change: Change) -> str:
     return MAYBE if change.before is not None and change.now is not None else ""
 
 
+VALUE_CHARS = 90
+
+
+def _both(change: Change) -> tuple[Text, Text]:
+    """Return two values as they are where they are short, else only what differs."""
+    before, now = change.before, change.now
+    style = _weight(change)
+    if isinstance(before, list) and isinstance(now, list) and max(_length(before), _length(now)) > VALUE_CHARS:
+        mine, other = _differing_items(before, now)
+        return text(mine), text(other, style)
+    if isinstance(before, dict) and isinstance(now, dict):
+        if CONTENT_KEY not in before and CONTENT_KEY not in now:
+            keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+            before, now = ({key: each[key] for key in keys if key in each} for each in (before, now))
+    if before is not None and now is not None and max(_length(before), _length(now)) > VALUE_CHARS:
+        mine, other = differing_part(plain.line(before), plain.line(now), VALUE_CHARS)
+        return text(mine), text(other, style)
+    return _value(before), _value(now, style)
+
+
+def _length(value: Any) -> int:
+    return len(plain.line(value))
+
+
+def _differing_items(before: list[Any], now: list[Any]) -> tuple[str, str]:
+    """Return what only one of two lists has, and how much is in both."""
+    alike = sum(each in now for each in before)
+    mine, other = [each for each in before if each not in now], [each for each in now if each not in before]
+    if not mine and not other:
+        return differing_part(plain.line(before), plain.line(now), VALUE_CHARS)
+    both = f"{alike:,} in both" if alike else ""
+
+    def said(only: list[Any]) -> str:
+        shown = plain.line(only, VALUE_CHARS) if only else ""
+        return f"{shown} (and {both})" if shown and both else shown or f"only the {both}" if both else shown or "[]"
+
+    return said(mine), said(other)
+
+
+def differing_part(before: str, now: str, limit: int) -> tuple[str, str]:
+    """Return two texts from a few words before the place where they part, cut to `limit`."""
+    alike = len(os.path.commonprefix((before, now)))
+    start = 0
+    if alike > limit // 3:
+        start = before.rfind(" ", 0, max(0, alike - limit // 6)) + 1
+    lead = "… " if start else ""
+    mine, other = (lead + plain.line(each[start:], limit - len(lead)) for each in (before, now))
+    return (mine, other) if mine != other else (f"{mine} (differs further on)", f"{other} (differs further on)")
+
+
+_REFERENCE = re.compile(r'\{"content_sha256":"[0-9a-f]*"(?:,"chars":\d+)?(?:,"preview":"((?:[^"\\]|\\.)*)("\})?)?…?')
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_LIST = re.compile(rf"\[({_STRING}(?:,{_STRING})*)(?:\]|,?(?:\"(?:[^\"\\]|\\.)*)?…)")
+
+
+def _readable(statement: str) -> str:
+    """Return a statement in which texts and lists that are quoted as JSON read as words."""
+    shown = _REFERENCE.sub(lambda found: f"{_unquoted(found[1] or '')}…", statement)
+
+    def items(found: re.Match[str]) -> str:
+        words = ", ".join(_unquoted(each[1:-1]) for each in re.findall(_STRING, found[1]))
+        return words if found[0].endswith("]") else f"{words}, …"
+
+    return _LIST.sub(items, shown)
+
+
+def _unquoted(inside: str) -> str:
+    try:
+        return str(msgspec.json.decode(f'"{inside}"'.encode()))
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return inside
+
+
 def _value(value: Any, style: str = "") -> Text:
     if isinstance(value, float):
         return Text(f"{value:.4g}", style)
-    return text(value, style if value is not None else QUIET, 90)
+    return text(value, style if value is not None else QUIET, VALUE_CHARS)
 
 
 # -- compare ------------------------------------------------------------------------------------------------------------
@@ -193,14 +286,25 @@ def _runs(pairs_: Sequence[Pair]) -> Iterator[list[Pair]]:
 
 def _pair(pair: Pair, *, first: bool) -> RenderableType:
     sign = Text("  ≠  ", BAD) if pair.a and pair.b else Text("  −  ", MAYBE) if pair.a else Text("  +  ", MAYBE)
-    title = Text.assemble(sign, (f"{plain.line(pair.stage)}.", QUIET), (plain.line(pair.decision), NAME))
+    title = Text.assemble(sign, (f"{plain.line(pair.stage)}.", QUIET), (named(pair.decision), NAME))
     if first:
         title.append("   ◀ first divergence", f"{NAME} {BAD}")
-    rows = [(name, _side(side)) for name, side in (("A", pair.a), ("B", pair.b)) if side is not None]
-    return Group(title, Padding(pairs(rows), (0, 0, 0, 5)))
+    sides = [(name, side) for name, side in (("A", pair.a), ("B", pair.b)) if side is not None]
+    said = [_side(side) for _, side in sides]
+    if len(sides) == 2 and said[0].plain == said[1].plain:
+        said = [text(each) for each in differing_part(*(plain.line(side["what"]) for _, side in sides), SIDE_CHARS)]
+    rows = [(f"{name}{_nth(side)}", each) for (name, side), each in zip(sides, said, strict=True)]
+    return Group(title, indented(pairs(rows), 5))
+
+
+def _nth(side: dict[str, Any]) -> str:
+    return f"  attempt {side['attempt']}" if side.get("attempt", 1) > 1 else ""
+
+
+SIDE_CHARS = 160
 
 
 def _side(side: dict[str, Any]) -> Text:
     sure = side["confidence"]
-    shown = text(side["what"], limit=160)
+    shown = text(side["what"], limit=SIDE_CHARS)
     return shown.append(f"  {sure:.2f}" if sure is not None else "", QUIET)

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 from whence import query
 from whence.cli import reading, render, render_lists
 from whence.cli.options import Cursor, Json, Limit, Project, RunName, Since, Until
-from whence.errors import NotFound
+from whence.errors import BadInput, NotFound
 from whence.model.filters import TraceFilter
-from whence.runtime.runtime import generator
+from whence.runtime.runtime import generator, runtime
 
 _NONE = "no run matches"
 
@@ -44,9 +44,13 @@ def traces(
         report_type: Only of this report type.
         gate: Only runs whose quality gate said so.
         flagged: Only runs flagged for review.
-        principle: Only runs that scored this principle; with --below, and scored it lower.
+        principle: With --below: only runs that scored this principle, and lower than that.
         below: See --principle (2 is where it counts as failed).
     """
+    if principle is not None and below is None:
+        raise BadInput(f"--principle {principle} without --below; say below which score, such as --below 2")
+    if below is not None and principle is None:
+        raise BadInput(f"--below {below:g} without --principle; say which principle's score is meant")
     since_ns, until_ns = reading.window(since, until)
     where = TraceFilter(
         project=project,
@@ -62,7 +66,8 @@ def traces(
         until_ns=until_ns,
     )
     found = query.traces(where, limit=limit, cursor=cursor, store=reading.ready())
-    empty = _NONE if where != TraceFilter() else "no run is recorded yet; run a pipeline, or `whence demo`"
+    none = f"no run is recorded in {runtime().settings.data} yet; run a pipeline, or `whence demo`"
+    empty = reading.empty(none if where == TraceFilter() else _NONE)
     render.page(found.items, found.cursor, json=json, draw=render_lists.traces, data=msgspec.to_builtins, empty=empty)
 
 
@@ -76,7 +81,7 @@ def flagged(*, project: Project = None, limit: Limit = 20, cursor: Cursor = None
         json=json,
         draw=render_lists.flagged,
         data=msgspec.to_builtins,
-        empty="no run is flagged for review",
+        empty=reading.empty("no run is flagged for review"),
     )
 
 
@@ -94,7 +99,7 @@ def show(
     """
     store = reading.ready()
     try:
-        row = query.find(trace, store=store)
+        row = reading.find(trace, store)
     except NotFound:
         record = store.record(trace.strip()) if re.fullmatch(r"[0-9a-fA-F]{32}", trace.strip()) else None
         if record is None:
@@ -113,12 +118,14 @@ def show(
 
     view = query.view(row.id, store=store)
     findings = store.findings(trace=row.id)
-    render.show(render_trace.TraceDrawing(row, view, findings, full=full, content=store.content).draw())
+    beside = render_trace.Beside(store.trace_records(row.id))
+    render.show(render_trace.TraceDrawing(row, view, findings, beside, full=full, content=store.content).draw())
 
 
 def why(trace: RunName = "last-bad", /, *, json: Json = False) -> None:
     """Say why a run went wrong: what its records state, what may be behind it, what changed (default: the last bad run)."""
-    answer = query.why(trace, store=reading.ready())
+    store = reading.ready()
+    answer = query.why(reading.find(trace, store).id, store=store)
     if json:
         render.as_json(msgspec.to_builtins(answer))
         return
@@ -129,7 +136,8 @@ def why(trace: RunName = "last-bad", /, *, json: Json = False) -> None:
 
 def compare(a: RunName, b: RunName, /, *, json: Json = False) -> None:
     """Put two runs side by side: figures, gaps, decisions, and where they first part."""
-    found = query.comparison(a, b, store=reading.ready())
+    store = reading.ready()
+    found = query.comparison(reading.find(a, store).id, reading.find(b, store).id, store=store)
     if json:
         render.as_json(msgspec.to_builtins(found))
         return
@@ -150,5 +158,6 @@ def principles(
     since_ns, until_ns = reading.window(since, until)
     where = TraceFilter(project=project, since_ns=since_ns, until_ns=until_ns)
     rows = query.principle_patterns(min_runs, where=where, store=reading.ready())
-    empty = f"no principle failed in {min_runs} runs or more; --min-runs 1 lists every one that ever did"
-    render.page(rows, None, json=json, draw=render_lists.principles, data=lambda row: row, empty=empty)
+    empty = f"no principle failed in {render.many(min_runs, 'run')} or more"
+    empty += "; --min-runs 1 lists every one that ever did" if min_runs > 1 else ""
+    render.page(rows, None, json=json, draw=render_lists.principles, data=lambda row: row, empty=reading.empty(empty))

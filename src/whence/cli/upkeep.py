@@ -1,5 +1,6 @@
 """`whence doctor`, `drain`, `db`: is it well, and what keeps it so."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from whence.cli import reading, render
 from whence.cli.options import Json
-from whence.errors import StoreBusy, StoreUnreachable
+from whence.errors import BadInput, NotFound, StoreBusy, StoreUnreachable
 from whence.runtime.runtime import runtime
 
 
@@ -46,12 +47,14 @@ def drain(*, json: Json = False) -> None:
     if json:
         render.as_json(msgspec.to_builtins(done))
     elif not done.busy:
-        words = [f"{done.stored} records stored"]
-        words += [f"{done.contents} texts"] if done.contents else []
+        words = [f"{render.many(done.stored, 'record')} stored"]
+        words += [render.many(done.contents, "text")] if done.contents else []
         words += [f"{done.duplicates} already there"] if done.duplicates else []
         words += [f"{done.derived} derived"] if done.derived else []
-        words += [f"{done.lost_owners} runs of lost processes marked incomplete"] if done.lost_owners else []
-        words += [f"{done.quarantined} unreadable records put aside"] if done.quarantined else []
+        words += (
+            [f"{render.many(done.lost_owners, 'run')} of lost processes marked incomplete"] if done.lost_owners else []
+        )
+        words += [f"{render.many(done.quarantined, 'unreadable record')} put aside"] if done.quarantined else []
         words += [f"{render.size(done.skipped_bytes)} damaged"] if done.skipped_bytes else []
         render.show(Text(", ".join(words)))
     if done.busy:
@@ -73,7 +76,7 @@ def stats(*, json: Json = False) -> None:
     render.show(render.pairs([(name, render.text(value)) for name, value in rows]))
 
 
-_LABELS = {"last_ts_ns": "last record", "bytes": "size"}
+_LABELS = {"last_ts_ns": "last arrived", "bytes": "size"}
 
 
 def _figure(name: str, value: Any) -> str:
@@ -102,8 +105,10 @@ def backup(dest: Path, /, *, json: Json = False) -> None:
     Args:
         dest: The new file.
     """
-    store = _sqlite()
     dest = dest.expanduser().absolute()
+    if os.path.lexists(dest):
+        raise BadInput(f"{dest} exists already; name a new file for the backup")
+    store = _sqlite()
     with render.progress("copying", unit="pages") as tick:
         store.backup(dest, progress=tick)
     _said(
@@ -126,6 +131,8 @@ def _sqlite() -> Any:
     from whence.store.sqlite import SqliteStore
 
     store = reading.ready()
+    if reading.nothing_there():
+        raise NotFound(reading.empty(""))
     if not isinstance(store, SqliteStore):
         raise StoreUnreachable("this store is no SQLite file; its own tools make its backups")
     return store

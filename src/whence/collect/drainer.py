@@ -144,6 +144,9 @@ class Drainer:
                 if progress is not None:
                     progress(read, total)
             for writer in sorted(spool.writers(directory)):
+                if deadline is not None and time.monotonic() > deadline:
+                    done.complete = False
+                    return done
                 if not self._alive(writer) and not any(each.writer == writer for each in spool.segments(directory)):
                     self._bury(writer, done)
         return done

@@ -5,6 +5,7 @@ Policy of the seed: flag, do not push. A flag is a finding and a mark on the tra
 Each rule is a pure function of numbers; `CalibrationFlags` fetches the numbers from the store for a trace that ended.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -142,13 +143,20 @@ class CalibrationFlags:
         if row.trace_file_path is None:
             return
         path = Path(row.trace_file_path).parent.parent / "_calibration_alerts.md"
-        lines = [f"- {iso_utc(row.started_ns)} `{row.trace_id}`: {each.title}" for each in flags]
+        lines = [f"- {iso_utc(row.started_ns)} `{row.trace_id}`: {_one_line(each.title)}" for each in flags]
         try:
-            new = not path.exists()
-            with path.open("a", encoding="utf-8") as file:
-                file.write(("# Calibration alerts\n\n" if new else "") + "\n".join(lines) + "\n")
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                head = "" if os.fstat(fd).st_size else "# Calibration alerts\n\n"
+                file.write(head + "\n".join(lines) + "\n")
         except OSError:
             return
+
+
+def _one_line(text: str) -> str:
+    """Return a title, which may hold names that a pipeline made up, as inert text on one line."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return "".join(f"\\{c}" if c in "`*_[]<>#|\\" else c for c in shown)
 
 
 def _record(row: TraceSummary, kind: str, name: str, what: str, payload: object) -> bytes:

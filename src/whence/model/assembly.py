@@ -9,7 +9,7 @@ import msgspec
 from whence.clock import iso_utc
 from whence.model import payload as shape
 from whence.model import record as kinds
-from whence.model.quality import derive_quality, number, passed_of
+from whence.model.quality import Quality, derive_quality, number, passed_of
 from whence.model.record import Record
 from whence.model.trace import (
     COMPLETE,
@@ -213,16 +213,21 @@ def assemble(otel_trace_id: str, records: Iterable[Record]) -> TraceView:
         assembler.add(record)
     view = assembler.view
     view.trace_id = view.trace_id or f"otel_{otel_trace_id}"
-    gate = view.stages.get("quality_gate")
-    sources: list[Mapping[str, Any]] = []
-    if gate is not None:
-        last = gate.attempts[-1].outputs if gate.attempts else None
-        sources += [last] if isinstance(last, dict) else []
-        sources += [gate.outputs, gate.evidence]
-        sources += [d.attributes for d in reversed(gate.decisions) if d.attributes]
-    sources += [view.iterations[-1]] if view.iterations else []
-    view.quality = derive_quality(*sources)
+    view.quality = _quality(view)
     return view
+
+
+def _quality(view: TraceView) -> Quality:
+    """Return the gate's last word. If its last attempt says anything of quality, no earlier attempt is heard."""
+    gate = view.stages.get("quality_gate")
+    iteration = view.iterations[-1:]
+    if gate is None:
+        return derive_quality(*iteration)
+    last = gate.attempts[-1] if gate.attempts else None
+    said = [d.attributes for d in reversed(gate.decisions) if d.attributes and (not last or d.attempt == last.attempt)]
+    if last is not None and isinstance(last.outputs, dict) and derive_quality(last.outputs) != Quality():
+        return derive_quality(last.outputs, gate.evidence, *said, *iteration)
+    return derive_quality(gate.outputs, gate.evidence, *said, *iteration)
 
 
 def _count(*sources: tuple[Mapping[str, Any], str]) -> int | None:
@@ -258,6 +263,14 @@ def _sum(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
+def _tries(stage: StageTrace | None) -> list[dict[str, Any]]:
+    """Return the outputs of every attempt of a stage; of one without attempts, what is known of it."""
+    if stage is None:
+        return []
+    found = [attempt.outputs for attempt in stage.attempts if isinstance(attempt.outputs, dict)]
+    return found or [stage.outputs]
+
+
 def summarise(view: TraceView) -> TraceSummary:
     """Return the row of `traces` for a trace (R1.42, with C1.10, C1.11, C1.14, C1.25)."""
     start, stages, end = view.start, view.stages, view.end
@@ -268,7 +281,6 @@ def summarise(view: TraceView) -> TraceSummary:
     usage: Mapping[str, Any] = used if isinstance(used, dict) else {}
     evidence = collection.evidence if collection else {}
     collected = collection.outputs if collection else {}
-    calls = [call.attributes for call in view.llm_calls]
     of_synthesis = [call.attributes for call in view.llm_calls if call.stage == "synthesis"]
     durations = {name: s.duration_seconds for name, s in stages.items() if s.duration_seconds is not None}
 
@@ -282,10 +294,18 @@ def summarise(view: TraceView) -> TraceSummary:
     input_tokens = int(from_calls[0]) if input_tokens is None and from_calls[0] is not None else input_tokens
     output_tokens = int(from_calls[1]) if output_tokens is None and from_calls[1] is not None else output_tokens
     cost = of_calls(of_synthesis, "cost_usd") if cost is None else cost
-    total_tokens = _sum([of_calls(calls, "input_tokens"), of_calls(calls, "output_tokens")])
+    # Each attempt of the synthesis costs; what its outputs say counts only where no LLM call of it was recorded.
+    elsewhere = [call.attributes for call in view.llm_calls if call.stage != "synthesis"]
+    tries = _tries(synthesis) if not of_synthesis else []
+    spent = [t["token_usage"] for t in tries if isinstance(t.get("token_usage"), dict)]
+    total_tokens = _sum(
+        number(each.get(key))
+        for each in (*spent, *of_synthesis, *elsewhere)
+        for key in ("input_tokens", "output_tokens")
+    )
     if total_tokens is None:
         total_tokens = _sum([input_tokens, output_tokens])
-    total_cost = of_calls(calls, "cost_usd")
+    total_cost = _sum(number(each.get("cost_usd")) for each in (*tries, *of_synthesis, *elsewhere))
     model = out.get("model") or prompts.get("model") or next((a.get("model") for a in of_synthesis), None)
 
     duration_ns = end.duration_ns if end is not None else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 CONTENT_KEY = "content_sha256"
+_REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored"}
 """A JSON object with this key stands for a text: {content_sha256, chars, preview}."""
 
 
@@ -24,8 +25,11 @@ def resolve(value: Any, lookup: Callable[[str], str | None]) -> Any:
     """Return the value with every reference replaced by its text; an erased or unknown text leaves the reference."""
     if isinstance(value, dict):
         if CONTENT_KEY in value:
-            text = lookup(str(value[CONTENT_KEY]))
-            return value if text is None else text
+            text = lookup(str(value[CONTENT_KEY])) if set(value) <= _REFERENCE else None
+            # What a user recorded may look like a reference: it is one only if it knows how the text goes.
+            if text is None or len(text) != value.get("chars") or not text.startswith(str(value.get("preview"))):
+                return value
+            return text
         return {key: resolve(each, lookup) for key, each in value.items()}
     if isinstance(value, list):
         return [resolve(each, lookup) for each in value]

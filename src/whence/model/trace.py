@@ -16,6 +16,8 @@ COMPLETE = "complete"
 INCOMPLETE = "incomplete"
 FAILED = "failed"
 DISABLED = "disabled"
+NOT_ENDED = "the stage was still open when the run ended"
+"""The error of a stage that nobody ended, told from one that failed."""
 STATUSES = (IN_PROGRESS, COMPLETE, INCOMPLETE, FAILED)
 
 

@@ -1,5 +1,6 @@
 """Two traces side by side: their figures, their decisions aligned, and where they first part."""
 
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -74,10 +75,13 @@ def in_order(trace: TraceView) -> list[Decision]:
     )
 
 
-def align(a: list[Decision], b: list[Decision]) -> tuple[Pair, ...]:
-    """Return the decisions of two traces in pairs, matched by stage and name in sequence (Ratcliff/Obershelp)."""
-    keys_a = [(d.stage, d.decision) for d in a]
-    keys_b = [(d.stage, d.decision) for d in b]
+def align(a: list[Decision], b: list[Decision], *, by_attempt: bool = True) -> tuple[Pair, ...]:
+    """Return the decisions of two traces in pairs, matched in sequence (Ratcliff/Obershelp).
+
+    A decision's place is its stage, name, attempt and how many of that name the attempt had before it. That makes each
+    place unique, and matching nearly linear: over equal keys it is cubic, six seconds for a thousand decisions.
+    """
+    keys_a, keys_b = _places(a, by_attempt), _places(b, by_attempt)
     pairs: list[Pair] = []
     for op, a1, a2, b1, b2 in SequenceMatcher(None, keys_a, keys_b, autojunk=False).get_opcodes():
         if op == "equal":
@@ -85,6 +89,16 @@ def align(a: list[Decision], b: list[Decision]) -> tuple[Pair, ...]:
         else:
             pairs += [_pair(x, None) for x in a[a1:a2]] + [_pair(None, y) for y in b[b1:b2]]
     return tuple(pairs)
+
+
+def _places(decisions: list[Decision], by_attempt: bool) -> list[tuple[str, str, int, int]]:
+    seen: Counter[tuple[str, str, int]] = Counter()
+    found = []
+    for made in decisions:
+        key = (made.stage, made.decision, made.attempt if by_attempt else 0)
+        found.append((*key, seen[key]))
+        seen[key] += 1
+    return found
 
 
 def _pair(a: Decision | None, b: Decision | None) -> Pair:

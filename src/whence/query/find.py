@@ -9,6 +9,7 @@ from whence.model import record as kinds
 from whence.model.filters import Page, RecordFilter, TraceFilter
 from whence.model.record import Record
 from whence.model.trace import COMPLETE, FAILED, INCOMPLETE, STATUSES, TraceResult, TraceSummary
+from whence.record.recorder import clean_label
 from whence.store.current import current
 from whence.store.interface import EVERY_TRACE, Hit, Store
 
@@ -37,7 +38,7 @@ def find(trace_id: str, *, store: Store | None = None) -> TraceSummary:
         NotFound: no trace, or more than one, is meant; the message names candidates.
     """
     store = store or current()
-    wanted = trace_id.strip()
+    wanted = trace_id.strip().encode(errors="replace").decode() if isinstance(trace_id, str) else f"{trace_id!r}"
     if wanted in ("last", "latest"):
         newest = next(iter(store.traces(TraceFilter(), limit=1).items), None)
         if newest is None:
@@ -87,9 +88,16 @@ def _results(where: TraceFilter, limit: int, store: Store | None) -> list[TraceR
     return [TraceResult.of(row) for row in traces(where, limit=limit, store=store).items]
 
 
+def _label(what: str, value: object) -> str:
+    """Return a label as it was stored: cleaned in the same way."""
+    if not isinstance(value, str):
+        raise BadInput(f"{what} {value!r}; give the name as a text")
+    return clean_label(value)
+
+
 def by_intent(intent: str, limit: int = 50, *, store: Store | None = None) -> list[TraceResult]:
     """Return complete runs with this intent, newest first."""
-    return _results(TraceFilter(intent=intent, statuses=(COMPLETE,)), limit, store)
+    return _results(TraceFilter(intent=_label("intent", intent), statuses=(COMPLETE,)), limit, store)
 
 
 def low_scoring_principle(
@@ -106,12 +114,12 @@ def quality_gate_failures(limit: int = 50, *, store: Store | None = None) -> lis
 
 def by_domain(domain: str, limit: int = 50, *, store: Store | None = None) -> list[TraceResult]:
     """Return complete runs of this domain, newest first."""
-    return _results(TraceFilter(domain=domain, statuses=(COMPLETE,)), limit, store)
+    return _results(TraceFilter(domain=_label("domain", domain), statuses=(COMPLETE,)), limit, store)
 
 
 def by_project(project_name: str, limit: int = 50, *, store: Store | None = None) -> list[TraceResult]:
     """Return runs of this project, by its name or id (C1.17), newest first."""
-    return _results(TraceFilter(project=project_name), limit, store)
+    return _results(TraceFilter(project=_label("project", project_name)), limit, store)
 
 
 def flagged_for_review(limit: int = 20, *, store: Store | None = None) -> list[TraceResult]:

@@ -17,6 +17,7 @@ from whence.model.trace import (
     COMPLETE,
     FAILED,
     IN_PROGRESS,
+    NOT_ENDED,
     Attempt,
     Decision,
     StageTrace,
@@ -35,6 +36,8 @@ CLOSE = 0.1
 MOST_HYPOTHESES = 6
 MOST_CHANGES = 10
 GOOD_RUNS_LOOKED_AT = 50
+_NO_CAUSE = ("recovered", "dropped")
+"""Rules whose claims are true, and not why the run went wrong."""
 _FROM_OUTSIDE = ("unfinished", "process_lost", "cancelled", "dropped")
 
 
@@ -80,13 +83,14 @@ def why(trace_id: str, *, store: Store | None = None) -> Why:
     good = last_good(row, store)
     outcome = outcome_of(row)
     chain = tuple(sorted(_confirmed(trace, row), key=lambda claim: claim.ts_ns))
-    bad_stage = next((claim.stage for claim in chain if claim.stage), None)
+    bad_stage = next((claim.stage for claim in chain if claim.stage and claim.rule not in _NO_CAUSE), None)
     changes: tuple[Change, ...] = ()
     if good is not None:
         changes = tuple(_changes(trace, row, view(good.id, store=store), good))[:MOST_CHANGES]
     hypotheses: tuple[Claim, ...] = ()
     if outcome == "bad":
-        limit_ns = chain[0].ts_ns if chain else trace.last_ns
+        causes = [claim for claim in chain if claim.rule not in _NO_CAUSE] or chain
+        limit_ns = causes[0].ts_ns if causes else trace.last_ns
         # Another question is answered otherwise anyway: only a run of the same question tells causes.
         comparable = changes if good is not None and good.query == row.query else ()
         hypotheses = tuple(_hypotheses(trace, limit_ns, chain, comparable))[:MOST_HYPOTHESES]
@@ -166,25 +170,38 @@ def _fact(statement: str, stage: str, record_id: str, rule: str, ts_ns: int) -> 
 
 
 def _stage_errors(stage: StageTrace) -> Iterator[Claim]:
-    for attempt in stage.attempts:
-        if attempt.error and not _closed_by_the_end(attempt):
-            again = " (a later attempt went on)" if attempt is not stage.attempts[-1] else ""
-            yield _fact(
-                f"stage {stage.name}{_nth(attempt)} failed: {_short(attempt.error)}{again}",
-                stage.name,
-                attempt.end_record,
-                "stage_error",
-                attempt.ended_ns or 0,
-            )
+    failed = [attempt for attempt in stage.attempts if attempt.error and not _still_open(attempt)]
+    if not failed:
+        return
+    last = failed[-1]
+    if last is not stage.attempts[-1]:
+        times = "" if len(failed) == 1 else f" {len(failed)} times, the last time"
+        yield _fact(
+            f"stage {stage.name} failed{times}: {_short(last.error)}; a later attempt went well",
+            stage.name,
+            last.end_record,
+            "recovered",
+            last.ended_ns or 0,
+        )
+        return
+    if len(failed) == 1:
+        said = f"stage {stage.name}{_nth(last)} failed: {_short(last.error)}"
+    elif len(failed) == len(stage.attempts):
+        said = f"stage {stage.name} failed in all {len(failed)} attempts, the last time: {_short(last.error)}"
+    else:
+        said = (
+            f"stage {stage.name} failed in {len(failed)} of {len(stage.attempts)} attempts, last: {_short(last.error)}"
+        )
+    yield _fact(said, stage.name, last.end_record, "stage_error", last.ended_ns or 0)
 
 
-def _closed_by_the_end(attempt: Attempt) -> bool:
-    return isinstance(attempt.error, str) and attempt.error.startswith("not ended: ")
+def _still_open(attempt: Attempt) -> bool:
+    return bool(attempt.error == NOT_ENDED)
 
 
 def _unfinished(stage: StageTrace, trace: TraceView) -> Iterator[Claim]:
     for attempt in stage.attempts:
-        if attempt.ended_ns is None or _closed_by_the_end(attempt):
+        if attempt.ended_ns is None or _still_open(attempt):
             made = [d for d in stage.decisions if d.attempt == attempt.attempt]
             last = f"; its last decision was {made[-1].decision}: {_short(made[-1].what)}" if made else ""
             yield _fact(
@@ -285,9 +302,11 @@ def _guess(statement: str, stage: str, record_id: str, rule: str, ts_ns: int = 0
 
 def _idle_retries(trace: TraceView) -> Iterator[Claim]:
     """A retry that decided everything as the attempt before it did can hardly do better."""
-    if len(trace.iterations) < 2 or trace.quality.passed is not False:
-        return
+    gate_failed = len(trace.iterations) > 1 and trace.quality.passed is False
     for stage in trace.stages.values():
+        failed = len(stage.attempts) > 1 and bool(stage.attempts[-1].error) and not _still_open(stage.attempts[-1])
+        if not gate_failed and not failed:
+            continue
         tries: dict[int, list[Decision]] = {}
         for made in stage.decisions:
             tries.setdefault(made.attempt, []).append(made)
@@ -353,9 +372,15 @@ def _thin_evidence(trace: TraceView) -> Iterator[Claim]:
 # -- against the last good run --------------------------------------------------------------------------------------------
 
 
+def last_attempts(trace: TraceView) -> list[Decision]:
+    """Return the decisions of each stage's last attempt, in order: what the run came out of."""
+    last = {name: max((made.attempt for made in stage.decisions), default=1) for name, stage in trace.stages.items()}
+    return [made for made in in_order(trace) if made.attempt == last[made.stage]]
+
+
 def _changes(trace: TraceView, row: TraceSummary, good: TraceView, good_row: TraceSummary) -> Iterator[Change]:
-    for pair in align(in_order(good), in_order(trace)):
-        if pair.same or (pair.b is not None and pair.b["attempt"] > 1):
+    for pair in align(last_attempts(good), last_attempts(trace), by_attempt=False):
+        if pair.same:
             continue
         yield Change(
             what=f"{pair.stage}.{pair.decision}",
@@ -381,12 +406,15 @@ def _changes(trace: TraceView, row: TraceSummary, good: TraceView, good_row: Tra
 def _headline(row: TraceSummary, chain: tuple[Claim, ...], stage: str | None) -> str:
     outcome = outcome_of(row)
     if outcome == "in_progress":
+        if any(claim.rule == "stage_error" for claim in chain):
+            return f"{row.trace_id} is still in progress, and already: {chain[0].statement}"
         return f"{row.trace_id} is still in progress; so far nothing says it is bad"
     if outcome == "good":
         score = f" with quality {row.overall_quality_score:g}" if row.overall_quality_score is not None else ""
         again = f" on attempt {row.iteration_count}" if row.iteration_count > 1 else ""
         return f"{row.trace_id} went well: complete{score}{again}"
-    first = chain[0].statement if chain else "nothing recorded says why"
+    causes = [claim for claim in chain if claim.rule not in _NO_CAUSE] or list(chain)
+    first = causes[0].statement if causes else "nothing recorded says why"
     where = f" in {stage}" if stage else ""
     return f"{row.trace_id} went wrong{where}: {first}"
 

@@ -5,7 +5,10 @@ around it, also when scopes are left in another order or another task than they 
 """
 
 import contextvars
+import functools
+import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from whence.record import otel
@@ -76,7 +79,7 @@ def leave(scope: Scope) -> None:
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function bound to the current trace, to be handed to a thread or an executor.
+    """Return the function, plain or `async def`, bound to the current trace, to be handed to a thread or an executor.
 
     Example: `executor.map(whence.carry(score), passages)`.
     """
@@ -90,7 +93,15 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
         finally:
             _scope.reset(token)
 
-    carried.__name__ = getattr(function, "__name__", "carried")
-    carried.__doc__ = function.__doc__
-    carried.__wrapped__ = function  # type: ignore[attr-defined]
-    return carried
+    async def carried_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+        entered = enter(scope.trace, scope.stage) if scope is not None else None
+        try:
+            return await function(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            if entered is not None:
+                leave(entered)
+
+    wrapper: Any = carried_async if inspect.iscoroutinefunction(function) else carried
+    with suppress(Exception):  # a callable of the host's may have anything for a name
+        functools.update_wrapper(wrapper, function)
+    return wrapper  # type: ignore[no-any-return]

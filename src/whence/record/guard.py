@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from whence.record.notice import notice
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,5 +28,7 @@ def not_started(exc: Exception) -> None:
     """Count a trace that could not be begun, where there is a recorder to count it."""
     runtime: Any = sys.modules.get("whence.runtime.runtime")  # it is above us, and may be what could not be loaded
     built = runtime.peek() if runtime is not None else None
-    if built is not None:
-        built.recorder.refuse("start", exc, 0)
+    recorder = built.built_recorder if built is not None else None
+    if recorder is not None:
+        recorder.refuse("start", exc, 0)
+    notice(f"whence records nothing: {type(exc).__name__}: {exc} (run `whence doctor`)")

@@ -1,8 +1,10 @@
 """What callers pass, brought into the form that is stored: never refused, never raised, always flagged (C1.31)."""
 
 import math
+from datetime import timedelta
 from typing import Any
 
+from whence.model.severity import Severity
 from whence.record.recorder import clean_label
 
 
@@ -14,16 +16,56 @@ def as_confidence(value: object) -> tuple[float | None, Any]:
     if value is None:
         return None, None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        try:
-            number = float(value) if isinstance(value, str) else math.nan
-        except ValueError:
-            number = math.nan
-        return (number, value) if 0.0 <= number <= 1.0 else (None, value)
+        number = math.nan if isinstance(value, bool) else as_number(value)
+        if number is None or not 0.0 <= number <= 1.0:
+            return None, value
+        return number, value if isinstance(value, str) else None
     if value != value:
         return None, "NaN"
     if 0 <= value <= 1:
         return float(value), None
     return (1.0 if value > 1 else 0.0), value
+
+
+def as_number(value: object) -> float | None:
+    """Return a finite number from a number of any kind (Decimal, Fraction, numpy's) or a text that is one, else None."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001 - an object of the host's may do anything when asked
+        return None
+    return number if math.isfinite(number) else None
+
+
+def as_count(value: object) -> int | None:
+    """Return a whole number of 0 or more, or None."""
+    number = None if isinstance(value, bool) else as_number(value)
+    return int(number) if number is not None and number >= 0 else None
+
+
+def as_seconds(value: object) -> float | None:
+    """Return a duration in seconds, from a number or a timedelta, or None."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return None if isinstance(value, bool) else as_number(value)
+
+
+_LEVELS = {
+    **{level.label: level for level in Severity},
+    "debug": Severity.INFO,
+    "notice": Severity.LOW,
+    "warning": Severity.MEDIUM,
+    "warn": Severity.MEDIUM,
+    "error": Severity.HIGH,
+    "fatal": Severity.CRITICAL,
+}
+
+
+def as_level(value: object) -> tuple[int, Any]:
+    """Return (severity, what was given if it is none, else None): a Severity, its number, its name, or a logging name."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= Severity.CRITICAL:
+        return int(value), None
+    known = _LEVELS.get(value.strip().lower()) if isinstance(value, str) else None
+    return (int(known), None) if known is not None else (0, value)
 
 
 def as_alternatives(value: object) -> list[Any]:

@@ -3,6 +3,7 @@
 import time
 
 EVERY_S = 60.0
+MOST_CHARS = 400
 _last = -EVERY_S
 
 
@@ -14,4 +15,5 @@ def notice(message: str) -> None:
         _last = now
         import logging  # late: most programs never have anything to be told
 
-        logging.getLogger("whence").warning("%s", message)
+        shown = "".join(c if c.isprintable() else " " for c in message[:MOST_CHARS])
+        logging.getLogger("whence").warning("%s", shown)

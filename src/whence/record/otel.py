@@ -31,10 +31,29 @@ def attach(trace: str, span: str) -> Any:
     contexts: Any = sys.modules.get("opentelemetry.context")
     if api is None or contexts is None:
         return None
+    flags = _flags(api, int(trace, 16))
+    if flags is None:
+        return None
     before = contexts.get_current()
-    ours = api.SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=api.TraceFlags(1))
+    ours = api.SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=flags)
     contexts.attach(api.set_span_in_context(api.NonRecordingSpan(ours)))
     return before
+
+
+def _flags(api: Any, trace: int) -> Any:
+    """Return the sampling flags for our span; None if there is nobody to ask, and then we stay out of it.
+
+    Sampling is the host's decision: inside its spans ours have the flags of theirs, and where ours is the first, its
+    sampler is asked as it would be for a first span of its own.
+    """
+    active = api.get_current_span().get_span_context()
+    if active.is_valid:
+        return active.trace_flags
+    sampler = getattr(api.get_tracer_provider(), "sampler", None)
+    if sampler is None:
+        return None
+    sampled = sampler.should_sample(None, trace, "whence").decision.is_sampled()
+    return api.TraceFlags(1 if sampled else 0)
 
 
 def restore(span: str, before: Any) -> None:

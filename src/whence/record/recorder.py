@@ -5,8 +5,10 @@ of the bytes that says whether anything in them could be secret, personal or mal
 record that the scan suspects, or that cannot be encoded as it is, takes the slow path through `redact.value.clean`.
 """
 
+import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -70,7 +72,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Callable[[str], Policy] = lambda project: Policy()
     hasher: Callable[[], Hasher | None] = lambda: None
     limits: Limits = Limits()
-    content_limits: Limits = Limits(string_chars=512 * 1024)
+    content_limits: Limits = Limits(string_chars=512 * 1024, items=100_000)
     """JSON takes up to six bytes for a character, and a frame holds four MiB (`wire.frames.MAX_PAYLOAD`)."""
 
 
@@ -103,7 +105,9 @@ class Recorder:
         """Called with (OpenTelemetry id, wait) when a trace has ended; registered from above (drain, document)."""
         self._labels: dict[str, tuple[str, bytes]] = {}
         self._known_texts: dict[str, None] = {}
+        self._known_in = ""
         self._bound: dict[str, None] = {}
+        _living.add(self)
 
     @property
     def drops(self) -> Drops:
@@ -127,6 +131,7 @@ class Recorder:
         level: CaptureLevel = _REDACTED,
         flags: int = 0,
         said: bytes | None = None,
+        plain: bool = False,
     ) -> str | None:
         """Record one thing; returns its id, or None if it was dropped (and counted).
 
@@ -135,6 +140,7 @@ class Recorder:
             payload: a struct of `model.payload`; it is encoded before this returns, so later changes to what it
                 holds do not change history.
             said: the encoded part of the payload that the user said, where the rest is ours (ids look like secrets).
+            plain: the caller has seen that the payload `is_plain`.
         """
         try:
             body = _encode(payload)
@@ -142,6 +148,7 @@ class Recorder:
                 len(body) > PLAIN_BYTES
                 or level is not _REDACTED
                 or suspicious(body if said is None else said)
+                or not (plain or is_plain(payload))
                 or (b"null" in body and not_finite(payload))  # JSON has no NaN: msgspec writes null
             ):
                 body, flags = self._carefully(kind, payload, body, where, level, flags)
@@ -171,7 +178,7 @@ class Recorder:
         found = (cleaned, _encode(cleaned))
         if len(self._labels) >= KNOWN_LABELS:
             self._labels.clear()
-        if type(name) is str:
+        if type(name) is str and len(name) <= NAME_CHARS:  # bounded in size as well as in number
             self._labels[name] = found
         return found
 
@@ -183,7 +190,7 @@ class Recorder:
         """Return the payload with secrets and personal data masked, oddities described, large texts set apart."""
         kept: dict[str, Any] = {}
         try:
-            if level is _REDACTED and body is not None and _only_long(body):
+            if level is _REDACTED and body is not None and _only_long(body) and is_plain(payload):
                 # No walk over it with the rules: only its large texts are set apart.
                 return _encode(self._set_apart(msgspec.json.decode(body), where)), flags
             fields = {
@@ -195,10 +202,12 @@ class Recorder:
             large = body is None or len(body) > PLAIN_BYTES
             limits = self.settings.content_limits if large else self.settings.limits
             kept = _keep_facts(kind, fields)
-            cleaned, found = clean(fields, level=level, limits=limits, hasher=hasher)
-            flags |= int(found)
-            if isinstance(cleaned, dict):
-                cleaned.update(kept)
+            cleaned: Any = {}
+            for name, value in fields.items():  # each with limits of its own: a huge one must not crowd out the others
+                if name not in kept:
+                    cleaned[name], found = clean(value, level=level, limits=limits, hasher=hasher)
+                    flags |= int(found)
+            cleaned.update(kept)
             if large:
                 cleaned = self._set_apart(cleaned, where)
             encoded = _encode(cleaned)
@@ -207,7 +216,7 @@ class Recorder:
 
                 flags |= Flag.TRUNCATED
                 digest = hashlib.sha256(encoded).hexdigest()
-                encoded = _encode({"truncated": True, "original_bytes": len(encoded), "sha256": digest})
+                encoded = _encode({**kept, "truncated": True, "original_bytes": len(encoded), "sha256": digest})
         except Exception as exc:  # noqa: BLE001 - fail closed: a value that cannot be cleaned is not stored
             self.errors.add("redact", exc)
             return _encode({**kept, "not_stored": "the redactor failed"}), flags | Flag.DROPPED
@@ -228,6 +237,9 @@ class Recorder:
 
         data = text.encode()
         digest = hashlib.sha256(data).hexdigest()
+        if self._known_in != self.spool.segment:  # a text is written again once a segment: the store may be another one
+            self._known_in = self.spool.segment
+            self._known_texts.clear()
         if digest not in self._known_texts:
             ts_ns = self.now_ns()
             record_id = self._new_id(ts_ns)
@@ -275,9 +287,12 @@ class Recorder:
         Nothing needs this to survive the end of the process; it is for machines that may lose power.
         """
         done: list[bool] = []
-        worker = threading.Thread(target=lambda: done.append(self.spool.sync()), daemon=True)
-        worker.start()
-        worker.join(timeout_s)
+        try:
+            worker = threading.Thread(target=lambda: done.append(self.spool.sync()), daemon=True)
+            worker.start()
+            worker.join(min(max(float(timeout_s), 0.0), 3600.0))
+        except (RuntimeError, TypeError, ValueError):  # the interpreter is ending, or that is no time
+            return self.spool.sync()
         return done == [True]
 
     def after_fork_in_child(self) -> None:
@@ -286,6 +301,33 @@ class Recorder:
         if isinstance(self.clock, SystemClock):
             self.clock.reseed()
         self._known_texts.clear()
+
+
+_SCALARS = frozenset((str, int, bool, type(None), float))
+
+
+def is_plain(value: object, depth: int = 32) -> bool:
+    """Return whether a value consists of nothing but text, numbers, booleans, None, lists and dicts with text keys.
+
+    msgspec encodes more than that by itself, and what it makes of the rest hides it from the prefilter: bytes become
+    base64, the keys 1 and "1" become the same.
+    """
+    kind = type(value)
+    if kind in _SCALARS or value is msgspec.UNSET:
+        return True
+    if depth == 0:
+        return False
+    if kind is dict:
+        members = value.values()  # type: ignore[attr-defined]
+        if not all(type(key) is str for key in value):  # type: ignore[attr-defined]
+            return False
+    elif kind is list or kind is tuple:
+        members = value
+    elif isinstance(value, msgspec.Struct):
+        members = [getattr(value, name) for name in value.__struct_fields__]
+    else:
+        return False
+    return _SCALARS.issuperset(map(type, members)) or all(is_plain(each, depth - 1) for each in members)
 
 
 def _only_long(body: bytes) -> bool:
@@ -354,3 +396,25 @@ _FACTS = {
     kinds.SPAN_END: ("type", "attempt", "duration_ns"),
     kinds.DECISION: ("confidence",),
 }
+
+
+# Every recorder of this process, the one in use or not: a trace begun before `whence.init` goes on with its own.
+_living: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _each(step: Callable[[Recorder], None]) -> Callable[[], None]:
+    def run() -> None:
+        for recorder in list(_living):
+            try:
+                step(recorder)
+            except Exception as exc:  # noqa: BLE001 - a fork of the host's must not fail because of us
+                recorder.errors.add("fork", exc)
+
+    return run
+
+
+os.register_at_fork(
+    before=_each(lambda recorder: recorder.spool.before_fork()),
+    after_in_parent=_each(lambda recorder: recorder.spool.after_fork_in_parent()),
+    after_in_child=_each(lambda recorder: recorder.after_fork_in_child()),
+)

@@ -271,6 +271,11 @@ class SpoolWriter:
         if fd >= 0:
             self._parked = fd
 
+    @property
+    def segment(self) -> str:
+        """The name of the segment that is written to."""
+        return f"{self.writer}-{self._number}"
+
     # -- durability and accounts ----------------------------------------------------------------------------------
 
     def sync(self) -> bool:
@@ -423,10 +428,16 @@ class SpoolWriter:
         self._settle()
         self.sync()
         self.write_live()
-        for fd in (self._fd, self._parked, self._live_fd):
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        parked = self._fd if self._fd >= 0 else self._parked
+        if parked >= 0:
+            # A thread may be about to write to this number: it must not meet a file that the host opens next.
+            os.dup2(nowhere, parked, inheritable=False)
+        for fd in (nowhere, self._live_fd):
             if fd >= 0:
                 os.close(fd)
         self._reset()
+        self._parked = parked
 
 
 def _locked(path: Path) -> int:

@@ -7,24 +7,48 @@ a hundred thousand decisions takes no more memory than one of ten. What has been
 import os
 import sys
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import msgspec
 
 from whence.clock import trace_id_of
 from whence.model import payload as shape
 from whence.model import record as kinds
-from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE
+from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE, NOT_ENDED
 from whence.record import context, otel, propagation
 from whence.record.guard import guarded
-from whence.record.normalise import as_alternatives, as_confidence, as_object
+from whence.record.normalise import (
+    as_alternatives,
+    as_confidence,
+    as_count,
+    as_level,
+    as_number,
+    as_object,
+    as_seconds,
+)
 from whence.record.recorder import VITAL, Recorder, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
+_SCALARS = frozenset((str, int, bool, type(None), float))
+_plain = _SCALARS.issuperset
 _UNSET = msgspec.UNSET
 _Decision = shape.Decision
 _DECISION = kinds.DECISION
+
+
+class LlmFields(TypedDict, total=False):
+    """What is said of an LLM call; any other keyword is kept as it is."""
+
+    model: str | None
+    prompt: Any
+    response: Any
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    finish_reason: str | None
+    duration_s: float | None  # seconds, or a timedelta
+    error: Any
 
 
 class Stage:
@@ -77,10 +101,14 @@ class Stage:
         return self.trace.decide(self.where, name, what, why, confidence, alternatives, inputs, attributes)
 
     @guarded
-    def event(self, name: str, message: Any = "", *, level: int = 0, **attributes: Any) -> str | None:
-        """Record that something happened; `level` is a `whence.model.severity.Severity`."""
-        where = self.place("", int(level)) if level else self.where
-        return self.trace.say(kinds.EVENT, name, where, shape.Event(message, attributes))
+    def event(self, name: str, message: Any = "", *, level: Any = 0, **attributes: Any) -> str | None:
+        """Record that something happened, at a level from `info` to `critical`; returns its id."""
+        return self.trace.happened(self, name, message, level, attributes)
+
+    @guarded
+    def llm_call(self, name: str = "llm", **call: Unpack[LlmFields]) -> str | None:
+        """Record one finished call of a language model in this stage (see LlmFields); returns its id."""
+        return self.trace.called(self, name, dict(call))
 
     @guarded
     def end(self, outputs: Any = None, error: Any = None) -> str | None:
@@ -91,7 +119,8 @@ class Stage:
         trace = self.trace
         if outputs is None:
             outputs = self.outputs or None
-        ended = shape.SpanEnd(shape.STAGE, self.attempt, trace.monotonic_ns() - self._started, outputs, error)
+        took = trace.monotonic_ns() - self._started if self.span else None
+        ended = shape.SpanEnd(shape.STAGE, self.attempt, took, outputs, error)
         return trace.say(kinds.SPAN_END, self.name, self.place(self.parent, 3 if error else 0), ended)
 
     def __enter__(self) -> "Stage":
@@ -271,10 +300,18 @@ class Trace:
                 alternatives = as_alternatives(alternatives)
             if type(inputs) is not dict:
                 inputs = as_object(inputs)
+            plain = (
+                attributes is None
+                and type(what) in _SCALARS
+                and type(why) is str
+                and _plain(map(type, alternatives))
+                and _plain(map(type, inputs.values()))
+                and given is _UNSET
+            )
             decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
             now = self._now_ns
             ts_ns = now()
-            record_id = self._emit(_DECISION, name, where, decision, ts_ns, self._level, flags)
+            record_id = self._emit(_DECISION, name, where, decision, ts_ns, self._level, flags, None, plain)
             if record_id is None:
                 self._dropped += 1
             self.overhead_ns += now() - ts_ns
@@ -303,12 +340,25 @@ class Trace:
 
     @guarded
     def event(
-        self, name: str, message: Any = "", *, level: int = 0, stage: str | None = None, **attributes: Any
+        self, name: str, message: Any = "", *, level: Any = 0, stage: str | None = None, **attributes: Any
     ) -> str | None:
-        """Record that something happened; `level` is a `whence.model.severity.Severity`."""
-        current = self._stage_here(stage)
-        where = current.place("", int(level)) if current is not None else self._envelope("", int(level))
-        return self.say(kinds.EVENT, name, where, shape.Event(message, attributes))
+        """Record that something happened, in the current stage or the named one; returns its id.
+
+        Args:
+            level: info, low, medium, high, critical, or what `logging` calls them; see `whence.model.severity`.
+        """
+        return self.happened(self._stage_here(stage), name, message, level, attributes)
+
+    def happened(
+        self, stage: "Stage | None", name: str, message: Any, level: Any, attributes: dict[str, Any]
+    ) -> str | None:
+        """Record an event in a stage, or in none."""
+        severity, odd = as_level(level)
+        if odd is not None:
+            attributes = {**attributes, "given": {"level": odd}}
+        where = stage.place("", severity) if stage is not None else self._envelope("", severity)
+        flags = int(Flag.CLAMPED) if odd is not None else 0
+        return self.say(kinds.EVENT, name, where, shape.Event(message, attributes), flags)
 
     def stage(self, name: str) -> Stage:
         """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`."""
@@ -317,47 +367,49 @@ class Trace:
     @guarded
     def _stage(self, name: str) -> Stage:
         started = self.monotonic_ns()
-        previous = self._stages.get(name)
+        label = self.recorder.label(name)
+        previous = self._stages.get(label[0])
         attempt = previous.attempt + 1 if previous is not None and previous.span else 1
         scope = context.current_scope()
         inside = scope.stage if scope is not None and scope.trace is self else None
         parent = inside.span if inside is not None else self.span
-        stage = Stage(self, self.recorder.label(name), attempt, parent, self.recorder.clock.span_id(), started)
-        self._stages[name] = stage
+        stage = Stage(self, label, attempt, parent, self.recorder.clock.span_id(), started)
+        self._stages[label[0]] = stage
         stage.open = True
         self.say(kinds.SPAN_START, stage.name, stage.place(parent), shape.SpanStart(shape.STAGE, attempt))
         return stage
 
     @guarded
-    def llm_call(
-        self,
-        name: str = "llm",
-        *,
-        model: str | None = None,
-        prompt: Any = None,
-        response: Any = None,
-        input_tokens: int | None = None,
-        output_tokens: int | None = None,
-        cost_usd: float | None = None,
-        finish_reason: str | None = None,
-        duration_s: float | None = None,
-        error: Any = None,
-        stage: str | None = None,
-        **attributes: Any,
-    ) -> str | None:
+    def llm_call(self, name: str = "llm", *, stage: str | None = None, **call: Unpack[LlmFields]) -> str | None:
         """Record one finished call of a language model, in the current stage or the named one; returns its id."""
-        current = self._stage_here(stage)
-        total = (input_tokens or 0) + (output_tokens or 0) if input_tokens or output_tokens else None
-        call = shape.LlmCall(model, input_tokens, output_tokens, total, cost_usd, prompt, response, finish_reason)
+        return self.called(self._stage_here(stage), name, dict(call))
+
+    def called(self, stage: "Stage | None", name: str, call: dict[str, Any]) -> str | None:
+        """Record an LLM call in a stage, or in none. Numbers that are none are left out and kept as given."""
+        numbers = {"input_tokens": as_count, "output_tokens": as_count, "cost_usd": as_number, "duration_s": as_seconds}
+        kept = {key: value for key, value in call.items() if key not in ("error", *numbers) and value is not None}
+        given: dict[str, Any] = {}
+        for key, convert in numbers.items():
+            value = convert(call[key]) if call.get(key) is not None else None
+            if value is not None:
+                kept[key] = value
+            elif call.get(key) is not None:
+                given[key] = call[key]
+        tokens = [kept[key] for key in ("input_tokens", "output_tokens") if key in kept]
+        if tokens:
+            kept["total_tokens"] = sum(tokens)
+        if given:
+            kept["given"] = given
+        seconds = kept.pop("duration_s", None)
         ended = shape.SpanEnd(
             type=shape.LLM,
-            duration_ns=int(duration_s * 1e9) if duration_s is not None else None,
-            error=error,
-            attributes={**attributes, **{k: v for k, v in msgspec.structs.asdict(call).items() if v is not None}},
+            duration_ns=int(min(max(seconds, 0.0), 1e9) * 1e9) if seconds is not None else None,
+            error=call.get("error"),
+            attributes=kept,
         )
-        parent, encoded = (current.span, current.label[1]) if current else (self.span, b'""')
+        parent, encoded = (stage.span, stage.label[1]) if stage is not None else (self.span, b'""')
         where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, encoded, self.encoded_project)
-        return self.say(kinds.SPAN_END, name, where, ended)
+        return self.say(kinds.SPAN_END, name, where, ended, int(Flag.CLAMPED) if given else 0)
 
     @guarded
     def keep(self, kind: str, stage: str | None, data: Any) -> str | None:
@@ -380,16 +432,17 @@ class Trace:
 
     def _named(self, name: str) -> Stage:
         """Return the stage of that name; one that was never started is made, without a start of its own (R1.37)."""
-        stage = self._stages.get(name)
+        label = self.recorder.label(name)
+        stage = self._stages.get(label[0])
         if stage is None:
-            stage = Stage(self, self.recorder.label(name), 1, self.span, "", self.monotonic_ns())
-            self._stages[name] = stage
+            stage = Stage(self, label, 1, self.span, "", self.monotonic_ns())
+            stage.open = True  # its end may be recorded, though nobody recorded its start
+            self._stages[label[0]] = stage
         return stage
 
     def _place(self, name: str | None) -> bytes:
         if name is not None:
-            stage = self._stages.get(name)
-            return stage.where if stage is not None else self._named(name).where
+            return self._named(name).where
         here = self._stage_here(None)
         return here.where if here is not None else self.where
 
@@ -397,8 +450,8 @@ class Trace:
 
     @guarded
     def mark(self, status: str, error: Any = None) -> None:
-        """Say how the run went; recorded when the trace ends."""
-        self.status = status
+        """Say how the run went (complete, failed, incomplete); recorded when the trace ends."""
+        self.status = status if status in (COMPLETE, FAILED, INCOMPLETE) else INCOMPLETE
         self._ended_ns = self.monotonic_ns()
         if error is not None:
             self.error = error
@@ -408,19 +461,36 @@ class Trace:
         """Time from the start to the mark, or to now."""
         return (self._ended_ns if self._ended_ns is not None else self.monotonic_ns()) - self._started
 
-    @guarded
     def end(self, reason: str | None = None) -> None:
-        """Record the end of the trace and restore what was current before it. The second time nothing happens."""
+        """Record the end of the trace and restore what was current before it. The second time nothing happens.
+
+        A forked child that leaves its parent's block only restores the context: the run is the parent's to end.
+        """
         if self.ended:
             return
         self.ended = True
+        self._leave()
+        if os.getpid() == self._pid:
+            self._end_stages()
+            self._say_end(reason)
+
+    @guarded
+    def _leave(self) -> None:
         context.leave(self._scope)
+
+    @guarded
+    def _end_stages(self) -> None:
+        if self.status != COMPLETE:
+            for stage in tuple(self._stages.values()):  # a copy: other threads may begin one meanwhile
+                if stage.open and stage.span:
+                    # Not with the run's error: this stage may have had nothing to do with it.
+                    stage.end(error=NOT_ENDED)
+
+    @guarded
+    def _say_end(self, reason: str | None) -> None:
         if self.status == IN_PROGRESS:
             self.mark(INCOMPLETE)
             reason = reason or "not_marked"
-        for stage in self._stages.values():
-            if stage.open and self.status != COMPLETE:
-                stage.end(error=self.error or f"not ended: the trace is {self.status}")
         self.say(
             kinds.TRACE_END,
             "trace",
@@ -428,7 +498,7 @@ class Trace:
             shape.TraceEnd(
                 status=self.status,
                 error=self.error,
-                reason=reason,
+                reason=None if reason is None else self.recorder.label(reason)[0],
                 duration_ns=self.duration_ns,
                 overhead_ns=self.overhead_ns,
                 dropped=self._dropped,
@@ -492,9 +562,10 @@ class Trace:
         import asyncio  # late: a program without an event loop need not load it
 
         try:
-            return await asyncio.shield(asyncio.to_thread(self.announce))
+            running = asyncio.get_running_loop().run_in_executor(None, self.announce)
         except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
             return self.announce()
+        return await asyncio.shield(running)
 
 
 class NoStage:
@@ -612,10 +683,14 @@ def _is_cancellation(error: BaseException) -> bool:
 
 def describe_error(error: BaseException) -> dict[str, str]:
     """Return {type, message, where} of an exception, without calling code of the host's that could do more than that."""
-    message = next((arg for arg in error.args if isinstance(arg, str)), "")
     where = ""
     tb = error.__traceback__
     while tb is not None:
         where = f"{tb.tb_frame.f_code.co_filename}:{tb.tb_lineno} in {tb.tb_frame.f_code.co_name}"
         tb = tb.tb_next
+    # Through the slot of the base class: a subclass may have made `args` anything.
+    args = BaseException.__dict__["args"].__get__(error)
+    message = next((arg for arg in args if type(arg) is str), None)
+    if message is None:
+        message = ", ".join(str(arg) for arg in args if type(arg) in (int, float, bool))
     return {"type": type(error).__qualname__, "message": message, "where": where}

@@ -4,12 +4,15 @@ The order of the seed's `finish` is kept and each step is bounded; whatever cann
 drain, because the records are in the spool.
 """
 
+import fcntl
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import WhenceError
 from whence.files import write_whole
+from whence.model.trace import IN_PROGRESS
 from whence.record.notice import notice
 
 if TYPE_CHECKING:
@@ -23,69 +26,71 @@ def finish(runtime: "Runtime", otel_trace_id: str) -> dict[str, Any]:
     Keys: `file_path` or `file_error`; `supabase` ("saved", or "spooled" when the rest of the spool took all the time)
     or `supabase_error`; `calibration_flags`, `flagged_for_review`; `report_error` where the report was not linked.
     """
-    from whence.model.assembly import summarise
-
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = {"calibration_flags": [], "flagged_for_review": False}
     row: TraceSummary | None = None
-    if runtime.settings.drain:
-        try:
-            drained = runtime.drain(budget_s=runtime.settings.drain_budget_s)
-            row = runtime.store().trace(otel_trace_id)
-            stored = row is not None and row.status != "in_progress"
-            result["supabase"] = "saved" if stored or drained.complete else "spooled"
-            row = row if stored else None
-        except WhenceError as exc:
-            result["supabase_error"] = str(exc)
+    try:
+        if runtime.settings.drain:
+            runtime.drain(budget_s=runtime.settings.drain_budget_s)
+            found = runtime.store().trace(otel_trace_id)
+            row = found if found is not None and found.status != IN_PROGRESS else None
+        result["supabase"] = "saved" if row is not None else "spooled"
+    except WhenceError as exc:
+        result["supabase_error"] = str(exc)
+    if row is not None:
+        _of_stored(runtime, row, result)
+    elif runtime.settings.drain and "supabase_error" not in result:
+        # The time is up. Whoever drains next stores the trace and writes its document; to read it all back from the
+        # spool now would cost the time that there is not.
+        result["file_error"] = "not yet: the trace is in the spool"
+        return result
     else:
-        result["supabase"] = "spooled"
-    if row is None:
-        row = summarise(runtime.view_from_spool(otel_trace_id))
-        _document_from_spool(runtime, otel_trace_id, result)
-    elif row.trace_file_path is not None:
-        result["file_path"] = row.trace_file_path
-    else:
-        result["file_error"] = row.document_error or "not written yet"
-    _findings(runtime, otel_trace_id, result)
-    result["flagged_for_review"] = row.flagged_for_review
-    if row.report_file_path:
+        row = _of_spooled(runtime, otel_trace_id, result)
+    if row is not None and row.report_file_path:
         error = link_report(Path(row.report_file_path), row)
         if error is not None:
             result["report_error"] = error
-    if not runtime.recorder.spool.settings.directory.is_dir() or "supabase_error" in result or "file_error" in result:
-        _warn(runtime, result)
+    if "supabase_error" in result:
+        notice(f"whence could not store a trace: {result['supabase_error']} (run `whence doctor`)")
+    elif result.get("supabase") == "saved" and "file_error" in result:
+        notice(f"whence stored a trace, but not its document: {result['file_error']} (run `whence doctor`)")
     return result
 
 
-def _document_from_spool(runtime: "Runtime", otel_trace_id: str, result: dict[str, Any]) -> None:
-    """Write the document from the spool when the store cannot give it (R1.62: the file is still saved)."""
+def _of_stored(runtime: "Runtime", row: "TraceSummary", result: dict[str, Any]) -> None:
+    """Say what became of a trace that the store has."""
+    if row.trace_file_path is not None:
+        result["file_path"] = row.trace_file_path
+    else:
+        result["file_error"] = row.document_error or "not written yet"
+    result["flagged_for_review"] = row.flagged_for_review
+    try:
+        found = runtime.store().findings(trace=row.id)
+        result["calibration_flags"] = [each.finding.title for each in found if each.finding.code.startswith("CAL")]
+    except WhenceError as exc:
+        result["supabase_error"] = str(exc)
+
+
+def _of_spooled(runtime: "Runtime", otel_trace_id: str, result: dict[str, Any]) -> "TraceSummary | None":
+    """Make of the spool what the store cannot give; where the store fails, the document is still written (R1.62)."""
     from whence.collect.documents import DocumentWriter
+    from whence.model.assembly import summarise
     from whence.runtime.runtime import generator
     from whence.store.memory import MemoryStore
     from whence.wire import records
 
-    view = runtime.view_from_spool(otel_trace_id)
-    if not view.records:
+    spooled = runtime.spooled(otel_trace_id)
+    if not spooled:
         result["file_error"] = f"nothing of this trace could be recorded: spool {runtime.recorder.spool.state}"
-        return
+        return None
+    view = runtime.view_from_spool(otel_trace_id)
     if "supabase_error" not in result:
-        return  # the store works: the drain that gets to this trace writes the document
+        result["file_error"] = "not yet: the trace is left to the next drain"
+        return summarise(view)
     store = MemoryStore()
-    store.accept([records.encode(each) for each in runtime.spooled(otel_trace_id)])
+    store.accept([records.encode(each) for each in spooled])
     path, error = DocumentWriter(runtime.settings.documents, store, generator()).write(view)
-    if path is not None:
-        result["file_path"] = path
-    else:
-        result["file_error"] = error
-
-
-def _findings(runtime: "Runtime", otel_trace_id: str, result: dict[str, Any]) -> None:
-    result["calibration_flags"] = []
-    if result.get("supabase") == "saved":
-        try:
-            found = runtime.store().findings(trace=otel_trace_id)
-            result["calibration_flags"] = [each.finding.title for each in found if each.finding.code.startswith("CAL")]
-        except WhenceError as exc:
-            result["supabase_error"] = str(exc)
+    result.update({"file_path": path} if path is not None else {"file_error": error})
+    return summarise(view)
 
 
 def link_report(path: Path, row: "TraceSummary") -> str | None:
@@ -103,10 +108,16 @@ def link_report(path: Path, row: "TraceSummary") -> str | None:
     if row.quality_gate_passed is not None:
         values["quality_gate"] = "passed" if row.quality_gate_passed else "failed"
     try:
+        path = path.resolve()  # behind a link: the report, not the link, is written
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or not status.st_size:
+            return f"not linked, it is no file or empty: {path}"
+        if _open_for_writing(status):
+            return f"not linked, it is still open for writing in this process: {path}"
         before = path.read_bytes()
         after = frontmatter.merge(before, values)
         if after != before:
-            mode = stat.S_IMODE(path.stat().st_mode)
+            mode = stat.S_IMODE(status.st_mode)
             write_whole(path, after, mode=mode)
             path.chmod(mode)  # whatever the umask made of it
     except OSError as exc:
@@ -114,7 +125,17 @@ def link_report(path: Path, row: "TraceSummary") -> str | None:
     return None
 
 
-def _warn(runtime: "Runtime", result: dict[str, Any]) -> None:
-    """Say that recording has trouble; `whence doctor` says the rest."""
-    problem = result.get("supabase_error") or result.get("file_error") or runtime.recorder.spool.state
-    notice(f"whence could not store a trace: {problem} (run `whence doctor`)")
+def _open_for_writing(status: os.stat_result) -> bool:
+    """Return whether this process holds the file open for writing: what it writes later would go to the old file."""
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except OSError:
+        return False  # no such list on this system
+    for number in numbers:
+        try:
+            found = os.fstat(int(number))
+            if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
+                return fcntl.fcntl(int(number), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        except OSError:
+            continue  # closed meanwhile
+    return False

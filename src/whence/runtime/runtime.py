@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from whence.clock import Clock
 from whence.errors import WhenceError
 from whence.files import private_directory
+from whence.record.notice import notice
 from whence.record.recorder import Policy, Recorder, RecorderSettings
 from whence.record.spool import SpoolSettings
 from whence.redact.capture import Hasher, load_or_create_key
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from whence.model.record import Record
     from whence.model.trace import TraceView
     from whence.store.interface import Store
+    from whence.store.sqlite import SqliteStore
 
 POLICY_RECHECK_S = 1.0
 
@@ -35,8 +37,8 @@ class Runtime:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         self._clock = clock
-        self._recorder: Recorder | None = None
-        self._store: Store | None = None
+        self._made: dict[str, Recorder] = {}
+        self._store: SqliteStore | None = None
         self._hash_key: Hasher | None = None
         self._projects = settings.projects
         self._projects_seen: tuple[float, int] = (time.monotonic(), _mtime(settings.data / "projects.toml"))
@@ -53,19 +55,18 @@ class Runtime:
         return self._recorder
 
     def _build_recorder(self) -> Recorder:
-        with self._lock:
-            if self._recorder is None:
-                recorder = Recorder(
-                    RecorderSettings(
-                        spool=SpoolSettings(directory=self.settings.spool, max_bytes=self.settings.spool_max_bytes),
-                        policy=self._policy,
-                        hasher=self._hasher,
-                    ),
-                    self._clock,
-                )
-                recorder.on_trace_end.append(self._trace_ended)
-                self._recorder = recorder
-            return self._recorder
+        # Without a lock, which a signal handler or a forked child could wait for in vain: the first one made counts.
+        spool = SpoolSettings(directory=self.settings.spool, max_bytes=self.settings.spool_max_bytes)
+        built = Recorder(RecorderSettings(spool=spool, policy=self._policy, hasher=self._hasher), self._clock)
+        built.on_trace_end.append(self._trace_ended)
+        kept = self._made.setdefault("recorder", built)
+        if kept is not built:
+            built.spool.close()
+        return kept
+
+    @property
+    def _recorder(self) -> Recorder | None:
+        return self._made.get("recorder")
 
     # -- how projects are recorded ----------------------------------------------------------------------------------
 
@@ -77,12 +78,12 @@ class Runtime:
             current = _mtime(self.settings.data / "projects.toml")
             if current != mtime:
                 try:
-                    self._projects = settings_module.load().projects
+                    written = settings_module.projects_file(self.settings.data)
+                    self._projects = {**self.settings.projects, **written}
                 except WhenceError as exc:
                     self.recorder.errors.add("projects.toml", exc)
             self._projects_seen = (now, current)
-        found = self._projects.get(project)
-        return found if found is not None else Policy(True, self.settings.capture)
+        return self.settings.resolved(self._projects.get(project))
 
     def _hasher(self) -> Hasher | None:
         if self._hash_key is None:
@@ -99,6 +100,9 @@ class Runtime:
             StoreUnreachable: it cannot be opened; the message says why and what to do.
         """
         with self._lock:
+            if self._store is not None and not self._store.in_place():
+                self._store.close()  # somebody moved or deleted the file: what comes now belongs into a new one
+                self._store = None
             if self._store is None:
                 from whence.store.sqlite import SqliteStore
 
@@ -182,9 +186,7 @@ class Runtime:
 
     def after_fork_in_child(self) -> None:
         """Keep nothing open that belongs to the parent."""
-        self._lock = threading.RLock()
-        if self._recorder is not None:
-            self._recorder.after_fork_in_child()
+        self._lock = threading.RLock()  # another thread of the parent's may have held it
 
     def close(self) -> None:
         """Let go of everything; what was recorded stays."""
@@ -210,9 +212,7 @@ def _mtime(path: Path) -> int:
         return 0
 
 
-_runtime: Runtime | None = None
-_building = threading.Lock()
-_broken_settings = ""
+_made: dict[str, Runtime] = {}
 
 
 def runtime() -> Runtime:
@@ -221,68 +221,47 @@ def runtime() -> Runtime:
     Raises:
         BadInput: the settings say something that is not accepted.
     """
-    global _runtime
-    if _runtime is None:
-        with _building:
-            if _runtime is None:
-                _runtime = Runtime(settings_module.load())
-    return _runtime
+    # `setdefault` is one step: of two threads, or a thread and a signal handler, the first one's runtime is everybody's.
+    return _made.get("runtime") or _made.setdefault("runtime", Runtime(settings_module.load()))
 
 
 def runtime_or_default() -> Runtime:
-    """As `runtime`, for recording: settings that cannot be read must not stop the host, so defaults serve instead."""
-    global _runtime, _broken_settings
+    """As `runtime`, for recording: settings that cannot be read must not stop the host, so careful ones serve instead."""
     try:
         return runtime()
     except WhenceError as exc:
-        _broken_settings = str(exc)
-        data = settings_module.data_directory()
-        with _building:
-            if _runtime is None:
-                _runtime = Runtime(Settings(data=data, documents=data))
-                _runtime.recorder.errors.add("settings", exc)
-        return _runtime
+        notice(f"whence settings: {exc}. Until that is mended, texts are recorded as hashes only")
+        built = _made.setdefault("runtime", Runtime(settings_module.fallback()))
+        built.recorder.errors.add("settings", exc)
+        return built
 
 
 def configure(settings: Settings, clock: Clock | None = None) -> Runtime:
-    """Replace this process's runtime. Traces that are being recorded go on with the old one."""
-    global _runtime
-    with _building:
-        old, _runtime = _runtime, Runtime(settings, clock)
+    """Replace this process's runtime, and close the one before."""
+    old, built = _made.get("runtime"), Runtime(settings, clock)
+    _made["runtime"] = built
     if old is not None:
         old.close()
-    return _runtime
+    return built
 
 
 def use(built: Runtime | None) -> None:
     """Make this the process's runtime; the one before is left as it is."""
-    global _runtime
-    with _building:
-        _runtime = built
+    if built is None:
+        _made.clear()
+    else:
+        _made["runtime"] = built
 
 
 def peek() -> Runtime | None:
     """Return the runtime if there is one already."""
-    return _runtime
+    return _made.get("runtime")
 
 
-def _each(step: str) -> Callable[[], None]:
-    def run() -> None:
-        if _runtime is None:
-            return
-        recorder = _runtime.built_recorder
-        try:
-            if step == "child":
-                _runtime.after_fork_in_child()
-            elif recorder is not None and step == "before":
-                recorder.spool.before_fork()
-            elif recorder is not None:
-                recorder.spool.after_fork_in_parent()
-        except Exception as exc:  # noqa: BLE001 - a fork of the host's must not fail because of us
-            if recorder is not None:
-                recorder.errors.add(f"fork {step}", exc)
-
-    return run
+def _after_fork_in_child() -> None:
+    built = peek()
+    if built is not None:
+        built.after_fork_in_child()
 
 
-os.register_at_fork(before=_each("before"), after_in_parent=_each("parent"), after_in_child=_each("child"))
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -15,16 +15,23 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from whence.errors import BadInput
+from whence.errors import BadInput, StoreUnreachable, WhenceError
 from whence.files import private_directory, write_whole
 from whence.record.recorder import Policy
 from whence.redact.capture import CaptureLevel
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class ProjectConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What may be said of one project; what is not said is as for every other."""
+
+    enabled: bool = True
+    capture: CaptureLevel | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_budget_s: float = 0.1
     full_text: bool = True
     spool_max_bytes: int = 4 * 1024 * 1024 * 1024
-    projects: dict[str, Policy] = {}
+    projects: dict[str, ProjectConfig] = {}
 
     @property
     def spool(self) -> Path:
@@ -58,15 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def policy(self, project: str) -> Policy:
         """Return how a project is recorded."""
-        found = self.projects.get(project)
-        return found if found is not None else Policy(True, self.capture)
+        return self.resolved(self.projects.get(project))
 
-
-class ProjectConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What may be said of one project; what is not said is as for every other."""
-
-    enabled: bool = True
-    capture: CaptureLevel | None = None
+    def resolved(self, said: ProjectConfig | None) -> Policy:
+        """Return what is said of a project, completed by what holds for every other."""
+        return Policy(said is None or said.enabled, (said.capture if said is not None else None) or self.capture)
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -77,9 +80,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureLevel | None = None
     documents: str | None = None
     drain: bool | None = None
-    drain_budget_s: float | None = None
+    drain_budget_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
     full_text: bool | None = None
-    spool_max_bytes: int | None = None
+    spool_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] | None = None
     projects: dict[str, ProjectConfig] = {}
 
 
@@ -87,10 +90,17 @@ def data_directory(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the data directory."""
     given = environment.get("WHENCE_DATA")
     if given:
-        return Path(given).expanduser().absolute()
+        return _path("WHENCE_DATA", given)
     import platformdirs  # late: not the standard library, and not needed when WHENCE_DATA says it
 
-    return Path(platformdirs.user_data_dir("whence", appauthor=False))
+    return _path("the user data directory", platformdirs.user_data_dir("whence", appauthor=False))
+
+
+def _path(name: str, given: str) -> Path:
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError as exc:
+        raise BadInput(f"{name} {given!r}: {exc} Set WHENCE_DATA to a directory that exists or can be made") from None
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -116,14 +126,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     if environment.get("WHENCE_CAPTURE"):
         chosen["capture"] = _capture("WHENCE_CAPTURE", environment["WHENCE_CAPTURE"])
     documents = environment.get("WHENCE_DOCUMENTS") or config.documents
-    general = chosen.get("capture", CaptureLevel.REDACTED)
     return Settings(
         data=data,
-        documents=Path(documents).expanduser().absolute() if documents else data,
-        projects={
-            name: Policy(each.enabled, each.capture or general)
-            for name, each in {**config.projects, **projects}.items()
-        },
+        documents=_path("documents", documents) if documents else data,
+        projects={**config.projects, **projects},
         **chosen,
     )
 
@@ -147,18 +153,57 @@ def _read(path: Path, kind: type[Config]) -> Config:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind, strict=True)
     except (FileNotFoundError, NotADirectoryError):
         return kind()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+    except PermissionError as exc:
+        raise StoreUnreachable(
+            f"{path.parent} cannot be read by this user (uid {os.geteuid()}); choose another with WHENCE_DATA or --data, "
+            "or mend its permissions"
+        ) from exc
+    except msgspec.ValidationError as exc:
+        raise BadInput(f"{path}: {_explained(exc)}; mend or remove the line") from exc
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise BadInput(f"{path}: {exc}; mend or remove the file") from exc
 
 
-def write_project(data: Path, project: str, policy: Policy | None) -> None:
+def _explained(exc: msgspec.ValidationError) -> str:
+    """Return what msgspec found in the words of a settings file: what was given, what is accepted."""
+    text = str(exc)
+    if "unknown field" in text:
+        return f"{text}; accepted: {', '.join(Config.__struct_fields__)}; in [projects.NAME]: enabled, capture"
+    if "enum value" in text:
+        return f"{text}; accepted: {', '.join(level.value for level in CaptureLevel)}"
+    return text
+
+
+def fallback(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return settings for a program that records while the real ones cannot be read: what can be read, else the safe side.
+
+    Text is kept as hashes only, because nobody can say that more was wanted.
+
+    Raises:
+        BadInput: not even a place to record into can be told.
+    """
+    data = data_directory(environment)
+    enabled = environment.get("WHENCE_ENABLED", "").strip().lower() not in _FALSE
+    try:
+        projects = _read(data / "projects.toml", Config).projects
+    except WhenceError:
+        projects = {}
+    return Settings(data=data, documents=data, enabled=enabled, capture=CaptureLevel.HASH, projects=projects)
+
+
+def projects_file(data: Path) -> dict[str, ProjectConfig]:
+    """Return what projects.toml says."""
+    return _read(data / "projects.toml", Config).projects
+
+
+def write_project(data: Path, project: str, said: ProjectConfig | None) -> None:
     """Set how a project is recorded from now on (None: as every other), in projects.toml."""
     path = data / "projects.toml"
     projects = dict(_read(path, Config).projects)
-    if policy is None:
+    if said is None:
         projects.pop(project, None)
     else:
-        projects[project] = ProjectConfig(enabled=policy.enabled, capture=policy.capture)
+        projects[project] = said
     lines = ["# Written by `whence projects`; whence.toml is yours."]
     for name, each in sorted(projects.items()):
         lines += ["", f"[projects.{_toml_string(name)}]", f"enabled = {str(each.enabled).lower()}"]

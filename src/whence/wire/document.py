@@ -141,6 +141,7 @@ def _from_0(doc: dict[str, Any]) -> dict[str, Any]:
     return {**doc, "schema_version": 1}
 
 
+_SHAPE = {"run": dict, "stages": dict, "iterations": list, "outputs": dict, "metadata": dict, "child_traces": list}
 _UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}
 
 
@@ -151,13 +152,18 @@ def upgrade(doc: dict[str, Any]) -> dict[str, Any]:
         BadInput: it is of a later version, or its version is no number.
     """
     version = doc.get("schema_version", 0)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 <= version <= SCHEMA_VERSION:
         raise BadInput(f"trace document of version {version!r}; this whence reads 0 to {SCHEMA_VERSION}: upgrade it")
+    for name, kind in _SHAPE.items():
+        if name in doc and not isinstance(doc[name], kind):
+            raise BadInput(f"trace document: {name!r} is {type(doc[name]).__name__}, not {kind.__name__}")
+    if not all(isinstance(stage, dict) for stage in doc.get("stages", {}).values()):
+        raise BadInput("trace document: a stage is no object")
     while version < SCHEMA_VERSION:
         doc = _UPGRADES[version](doc)
         version = doc["schema_version"]
     # Version 1 documents of other writers lack what whence added; the same defaults serve.
-    return _from_0(doc) if "attempts" not in next(iter(doc.get("stages", {}).values()), {"attempts": []}) else doc
+    return _from_0(doc)
 
 
 def encode(doc: dict[str, Any]) -> bytes:

@@ -23,12 +23,14 @@ def _front_matter(text: bytes) -> re.Match[bytes] | None:
 def merge(report: bytes, values: dict[str, str]) -> bytes:
     """Return the report with these values in its front matter, in place where the key exists, else after the last.
 
+    Those of OURS that have no value now go: they were said of another run.
+
     Args:
         values: of OURS; plain scalars without line breaks (they are ours: ids, times, numbers).
     """
-    newline = b"\r\n" if report.startswith(b"---\r\n") else b"\n"
     bom = b"\xef\xbb\xbf" if report.startswith(b"\xef\xbb\xbf") else b""
     rest = report[len(bom) :]
+    newline = b"\r\n" if rest.startswith(b"---\r\n") else b"\n"
     found = _front_matter(rest)
     lines = found[1].splitlines() if found else []
     body = rest[found.end() :] if found else rest
@@ -36,10 +38,10 @@ def merge(report: bytes, values: dict[str, str]) -> bytes:
     merged: list[bytes] = []
     for line in lines:
         key = _KEY.match(line)
-        if key is not None and key[1] in left:
-            merged.append(key[1] + b": " + left.pop(key[1]))
-        else:
+        if key is None or key[1].decode() not in OURS:
             merged.append(line)
+        elif key[1] in left:
+            merged.append(key[1] + b": " + left.pop(key[1]))
     merged += [key + b": " + value for key, value in left.items()]
     return bom + newline.join([b"---", *merged, b"---"]) + newline + body
 

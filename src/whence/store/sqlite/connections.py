@@ -59,6 +59,7 @@ class Connections:
         self.path = path
         self.read_only = read_only
         self._immutable = immutable
+        self._identity: tuple[int, int] | None = None
         self._reset()
         _living.add(self)
 
@@ -69,6 +70,16 @@ class Connections:
         self._idle: list[apsw.Connection] = []
         self._used: list[apsw.Connection] = []
         self._closed = False
+
+    def in_place(self) -> bool:
+        """Return whether the path still leads to the file that was opened first."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return False
+        identity = (status.st_dev, status.st_ino)
+        self._identity = self._identity or identity
+        return self._identity == identity
 
     def connect(self, *, writing: bool) -> apsw.Connection:
         """Return a new connection."""

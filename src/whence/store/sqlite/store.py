@@ -56,6 +56,7 @@ class SqliteStore:
         path, now_ns = Path(path).absolute(), now_ns or SystemClock().now_ns
         _check_place(path, read_only)
         connections = _for_reading(path) if read_only else _for_writing(path, iso_utc(now_ns()))
+        connections.in_place()  # from here on this file, and no other of the same name, is the store
         return cls(connections, full_text=full_text, now_ns=now_ns)
 
     @property
@@ -63,11 +64,17 @@ class SqliteStore:
         """The file."""
         return self._connections.path
 
+    def in_place(self) -> bool:
+        """Return whether the file that is open is still the one under its name: it may be moved away or deleted."""
+        return self._connections.in_place()
+
     # -- writing -------------------------------------------------------------------------------------------------
 
     def accept(self, batch: Sequence[bytes]) -> Accepted:
         if not batch:
             return Accepted()
+        if not self.in_place():  # what is written to a deleted file is lost
+            raise StoreUnreachable(f"{self.path} was moved or deleted while it was open; nothing was taken, try again")
         # Not for long: at the end of a trace the host waits for us, and the drainer asks again while it has time.
         with self._connections.transaction(busy_s=ACCEPT_BUSY_S) as connection:
             return writing.take(connection, batch, now_ns=self._now_ns(), full_text=self._full_text)
