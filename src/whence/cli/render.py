@@ -184,15 +184,20 @@ def wrapped(words: Text, out: Console, width: int) -> Text:
 
 
 def _breaks(line: str, width: int) -> list[int]:
-    """Return where to break a line, between words only."""
+    """Return where to break a line: between words only, and not within a `command`."""
     found: list[int] = []
     used = 0
-    for word in re.finditer(r"\S+\s*", line):
+    for word in re.finditer(r"(?:`[^`]*`|\S)+\s*", line):
         if used and used + cell_len(word[0].rstrip()) > width:
             found.append(word.start())
             used = 0
         used += cell_len(word[0])
     return found
+
+
+def beside(first: Text, part: RenderableType) -> RenderableType:
+    """Return something with a text before its first line."""
+    return _Beside(first, Text(" " * first.cell_len), part)
 
 
 def indented(part: RenderableType, by: int = 2) -> RenderableType:

@@ -94,7 +94,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
             _scope.reset(token)
 
     async def carried_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-        entered = enter(scope.trace, scope.stage) if scope is not None else None
+        entered = enter(scope.trace, scope.stage) if scope is not None and not scope.left else None
         try:
             return await function(*args, **kwargs)  # type: ignore[misc]
         finally:

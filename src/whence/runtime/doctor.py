@@ -7,11 +7,13 @@ that `last`, lists and averages stay as they were.
 """
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -41,6 +43,7 @@ LEAST_FREE_BYTES = 256 * 1024 * 1024
 _NS = 1_000_000_000
 _ABOUT = 3  # examples named in a message
 _json = msgspec.json.encode
+T = TypeVar("T")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     ok: bool
+    checked: bool = True  # False: it could not be looked at, for a reason that another check names; then it is not ok
     severity: Severity = Severity.INFO  # how bad it is, when it is not ok
     message: str
     remedy: str = ""
@@ -80,30 +84,55 @@ class _Examination:
         self.progress = progress
         self.store: Store | None = None
         self.store_problem = ""
+        self.store_damaged = False
+        self.spool_problem = ""
 
     def checks(self) -> Iterator[Check]:
         try:
             self.store = self.runtime.store()
-        except WhenceError as exc:
-            self.store_problem = str(exc)
-        waiting = self._waiting()
-        ahead = self._files_ahead()
+        except (WhenceError, OSError) as exc:
+            self._store_failed(exc)
+        self.spool_problem = _unreadable(self.settings.spool)
+        waiting = _or({}, self._waiting)
+        ahead = _or({}, self._files_ahead)
         dropped = self.runtime.recorder.drops.snapshot()  # before the probe: a probe that fails has its own check
-        probe = self._probe()  # drains: what follows speaks of the state after that
-        yield self._settings()
-        yield self._recording()
-        yield self._spool()
-        yield self._disk()
-        yield self._store()
+        probe = self._looked("road", self._probe)  # drains: what follows speaks of the state after that
+        yield self._looked("settings", self._settings)
+        yield self._looked("recording", self._recording)
+        yield self._looked("spool", self._spool)
+        yield self._looked("disk", self._disk)
+        yield self._looked("store", self._store)
         yield probe
-        yield self._backlog(waiting)
-        yield self._drops(dropped)
-        yield self._damage()
-        if self.store is not None:
-            yield self._records(self.store)
-            yield self._documents(self.store)
-        yield self._clock(ahead)
-        yield self._internal_errors()
+        yield self._of_spool("backlog", lambda: self._backlog(waiting))
+        yield self._of_spool("drops", lambda: self._drops(dropped))
+        yield self._of_spool("damage", self._damage)
+        for name, look in (("records", self._records), ("documents", self._documents)):
+            store = self.store
+            if store is None:
+                yield _not_checked(name, "the store cannot be read")
+            else:
+                yield self._looked(name, partial(look, store))
+        yield self._of_spool("clock", lambda: self._clock(ahead))
+        yield self._looked("internal errors", self._internal_errors)
+
+    def _looked(self, name: str, look: Callable[[], Check]) -> Check:
+        """Return what a look gave; what stands in its way is a problem too, and no reason to stop."""
+        try:
+            return look()
+        except OSError as exc:
+            return _blocked(name, exc)
+        except WhenceError as exc:
+            return Check(name=name, ok=False, severity=Severity.HIGH, message=str(exc))
+
+    def _of_spool(self, name: str, look: Callable[[], Check]) -> Check:
+        """As `_looked`, for what cannot be known without reading the spool."""
+        if self.spool_problem:
+            return _not_checked(name, f"the spool cannot be read: {self.spool_problem}")
+        return self._looked(name, look)
+
+    def _store_failed(self, exc: BaseException) -> None:
+        self.store_problem = _reason(exc)
+        self.store_damaged = type(exc.__cause__).__name__ in ("NotADBError", "CorruptError")
 
     # -- settings ---------------------------------------------------------------------------------------------------
 
@@ -156,6 +185,15 @@ class _Examination:
                 message=f"cannot be written, so nothing can be recorded: {state}",
                 remedy=f"make {directory} a directory that this user can write, on a disk with room",
                 details={"directory": str(directory), "state": state},
+            )
+        if self.spool_problem:
+            return Check(
+                name="spool",
+                ok=False,
+                severity=Severity.HIGH,
+                message=f"written, but cannot be read: {self.spool_problem}",
+                remedy=f"make {directory} a directory that this user can read and write",
+                details={"directory": str(directory)},
             )
         broken = {
             live.writer: live.state
@@ -232,6 +270,8 @@ class _Examination:
                 remedy="`whence drain`; if that says busy, another process is at it",
                 details=details,
             )
+        if self.store is None:
+            return _not_checked("backlog", "the store cannot be read")
         message = f"{_bytes(had)} were waiting and are stored now" if had else "nothing waits in the spool"
         return Check(name="backlog", ok=True, message=message, details=details)
 
@@ -275,6 +315,8 @@ class _Examination:
         if self.store is not None:
             stored = int(_quietly(lambda: self.store.stats().get("quarantine", 0)) or 0)  # type: ignore[union-attr]
         details = {"segments": [file.name for file in files], "stored": stored}
+        if not files and not stored and self.store is None:
+            return _not_checked("damage", "nothing damaged in the spool; the store cannot be read")
         if not files and not stored:
             return Check(name="damage", ok=True, message="nothing damaged was found", details=details)
         words = [f"{_many(len(files), 'damaged segment')} in {directory}"] if files else []
@@ -296,21 +338,35 @@ class _Examination:
         try:
             stats = self.store.stats()
             wrong = self._integrity() if self.thorough else []
-        except WhenceError as exc:
-            return self._unreachable(str(exc))
+        except (WhenceError, OSError) as exc:
+            self._store_failed(exc)
+            return self._unreachable(self.store_problem)
         if wrong:
-            return Check(
-                name="store",
-                ok=False,
-                severity=Severity.CRITICAL,
-                message=f"{self.settings.database} is damaged: {_some(wrong)}",
-                remedy="restore a backup (`whence db backup` makes them); the spool still has what came last",
-                details={"integrity": wrong},
-            )
+            return self._damaged(f"{self.settings.database} is damaged: {_some(wrong)}", {"integrity": wrong})
         sound = ", sound throughout" if self.thorough else ""
         return Check(name="store", ok=True, message=f"reachable, {_bytes(stats.get('bytes', 0))}{sound}", details=stats)
 
+    def _damaged(self, problem: str, details: dict[str, Any]) -> Check:
+        path = self.settings.database
+        moved = path.with_name(f"{path.name}.damaged")
+        moves = [f"`mv {shlex.quote(str(path))} {shlex.quote(str(moved))}`"]
+        log = path.with_name(f"{path.name}-wal")
+        if _or(0, lambda: log.stat().st_size):  # the newest of what was stored, which SQLite looks for under this name
+            moves.append(f"`mv {shlex.quote(str(log))} {shlex.quote(f'{moved}-wal')}`")
+        return Check(
+            name="store",
+            ok=False,
+            severity=Severity.CRITICAL,
+            message=f"{problem}. What was stored is in that file; new records are safe in the spool",
+            remedy=f"stop the programs that record; {'; '.join(moves)}; `whence drain`",
+            details=details,
+        )
+
     def _unreachable(self, problem: str) -> Check:
+        if self.store_damaged:
+            # What the store proposes beside its reason is said here at length.
+            said = problem.partition(";")[0]
+            return self._damaged(said, {"database": str(self.settings.database)})
         return Check(
             name="store",
             ok=False,
@@ -348,8 +404,8 @@ class _Examination:
         try:
             drained: Drained = timed("drain_ms", lambda: self.runtime.drain(progress=self.progress))
             found = timed("read_ms", lambda: store.record(record_id))
-        except WhenceError as exc:
-            return _lost(str(exc), took, Severity.HIGH)
+        except (WhenceError, OSError) as exc:
+            return _lost(_reason(exc), took, Severity.HIGH)
         except Exception as exc:  # noqa: BLE001 - a doctor who faints tells nobody what is wrong
             problem = f"the drain failed (a bug in whence; please report it): {type(exc).__name__}: {exc}"
             return _lost(problem, took, Severity.CRITICAL)
@@ -365,7 +421,7 @@ class _Examination:
     def _records(self, store: "Store") -> Check:
         runs = _quietly(lambda: store.totals().total_runs)
         if runs is None:
-            return Check(name="records", ok=False, severity=Severity.HIGH, message="the store's totals cannot be read")
+            return _not_checked("records", "the store's totals cannot be read")
         if not runs:
             return Check(
                 name="records",
@@ -469,6 +525,47 @@ _REMEDIES = {
 }
 
 
+def _not_checked(name: str, why: str) -> Check:
+    return Check(name=name, ok=False, checked=False, message=f"not checked: {why}")
+
+
+def _blocked(name: str, exc: OSError) -> Check:
+    return Check(
+        name=name,
+        ok=False,
+        severity=Severity.HIGH,
+        message=f"cannot be looked at: {_reason(exc)}",
+        remedy="run the doctor as the user who records, or give this user the right to read and write there"
+        if isinstance(exc, PermissionError)
+        else "look at the disk",
+    )
+
+
+def _reason(exc: BaseException) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        return f"{exc.strerror}: {exc.filename}" if exc.filename else exc.strerror
+    return str(exc)
+
+
+def _unreadable(directory: Path) -> str:
+    """Return why a directory that is there cannot be read, or an empty string."""
+    try:
+        os.scandir(directory).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as exc:
+        return _reason(exc)
+    return ""
+
+
+def _or(otherwise: T, ask: Callable[[], T]) -> T:
+    """Return the answer, or something else where the system does not give it: the check of that place says why."""
+    try:
+        return ask()
+    except OSError:
+        return otherwise
+
+
 def _lost(why: str, took: dict[str, float], severity: Severity) -> Check:
     return Check(
         name="road",
@@ -484,7 +581,7 @@ def _quietly(ask: Callable[[], Any]) -> Any:
     """Return the answer, or None where the store cannot give it: the check of the store says why."""
     try:
         return ask()
-    except WhenceError:
+    except (WhenceError, OSError):
         return None
 
 
@@ -500,8 +597,13 @@ def _header_bytes(path: Path) -> int:
 
 def _existing(path: Path) -> Path:
     """Return the path, or the nearest one above it that exists."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
+    while path != path.parent:
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            path = path.parent
+        else:
+            break
     return path
 
 
