@@ -52,29 +52,31 @@ class Trace(RecordedTrace):
 
     unmarked = IN_PROGRESS  # a run that nobody marked ends as incomplete (C1.15)
 
-    @guarded
     def record(self, stage_name: str, decision_type: str, data: dict[str, Any] | None = None) -> None:
         """Record a decision within a stage, which is made if it was not started (R1.37).
 
         Args:
             data: what, why, confidence (0 to 1), alternatives_considered, inputs; anything else is kept too.
         """
-        stage = self._stages.get(stage_name) if type(stage_name) is str else None
-        where = stage.where if stage is not None else self._named(stage_name).where
-        extra = None
-        if type(data) is not dict:  # a dict of another kind may answer with what is not in it, and keep that
-            data = as_object(data if not isinstance(data, dict) else dict(data))
-        try:  # the five usual fields and no other: the common case, and the quickest way to find out
-            what, why, confidence = data["what"], data["why"], data["confidence"]
-            alternatives, inputs = data["alternatives_considered"], data["inputs"]
-            usual = len(data) == 5
-        except KeyError:
-            usual = False
-        if not usual:
-            what, why, confidence = data.get("what"), data.get("why", ""), data.get("confidence", 1.0)
-            alternatives, inputs = data.get("alternatives_considered"), data.get("inputs")
-            extra = {key: value for key, value in data.items() if key not in _USUAL}
-        self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra or None)
+        try:  # as `guarded`, whose call this spares: this is what is called most
+            stage = self._stages.get(stage_name) if type(stage_name) is str else None
+            where = stage.where if stage is not None else self._named(stage_name).where
+            extra = None
+            if type(data) is not dict:  # a dict of another kind may answer with what is not in it, and keep that
+                data = as_object(data if not isinstance(data, dict) else dict(data))
+            try:  # the five usual fields and no other: the common case, and the quickest way to find out
+                what, why, confidence = data["what"], data["why"], data["confidence"]
+                alternatives, inputs = data["alternatives_considered"], data["inputs"]
+                usual = len(data) == 5
+            except KeyError:
+                usual = False
+            if not usual:
+                what, why, confidence = data.get("what"), data.get("why", ""), data.get("confidence", 1.0)
+                alternatives, inputs = data.get("alternatives_considered"), data.get("inputs")
+                extra = {key: value for key, value in data.items() if key not in _USUAL} or None
+            self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is not the host's
+            self.recorder.refuse("record", exc)
 
     def start_stage(self, stage_name: str) -> None:
         """Mark the start of a stage, or of its next attempt; what it recorded before stays (C1.7)."""

@@ -86,6 +86,7 @@ class _Examination:
         self.store_problem = ""
         self.store_damaged = False
         self.spool_problem = ""
+        self.settings_problem = ""
 
     def checks(self) -> Iterator[Check]:
         try:
@@ -140,11 +141,12 @@ class _Examination:
         try:
             settings_module.load()
         except WhenceError as exc:
+            self.settings_problem = str(exc)
             return Check(
                 name="settings",
                 ok=False,
                 severity=Severity.HIGH,
-                message=str(exc),
+                message=self.settings_problem,
                 remedy="mend it; until then recording goes on with defaults",
             )
         return Check(
@@ -167,7 +169,8 @@ class _Examination:
         return Check(
             name="recording",
             ok=True,
-            message="on" + (f", except for {_many(len(off), 'project')} switched off: {_some(off)}" if off else ""),
+            message=("on" if self.settings_problem == "" else "on, with defaults")
+            + (f", except for {_many(len(off), 'project')} switched off: {_some(off)}" if off else ""),
             remedy=f"`whence projects enable {off[0]}` switches one on again" if off else "",
             details={"projects_off": off},
         )
@@ -372,7 +375,9 @@ class _Examination:
             ok=False,
             severity=Severity.CRITICAL,
             message=f"unreachable: {problem}",
-            remedy="recording goes on into the spool and nothing is lost; mend the store, then `whence drain`",
+            remedy="recording goes on into the spool and nothing is lost; mend the store, then `whence drain`"
+            if self.runtime.recorder.spool.state == "open"
+            else "mend the spool first, then the store",
             details={"database": str(self.settings.database)},
         )
 
