@@ -52,7 +52,7 @@ def test_json_says_the_same_and_is_harmless(value: object) -> None:
 def test_values_that_are_no_text() -> None:
     """Short words for the usual ones."""
     assert plain.line(None) == "–"
-    assert plain.line(True) == "yes"
+    assert plain.line(True) == "true"
     assert plain.line(["a", "b"]) == "a, b"
     assert plain.line({"type": "ValueError", "message": "no"}) == "ValueError: no"
     assert plain.line({"content_sha256": "0" * 64, "chars": 5000, "preview": "Once"}) == "Once… (5000 characters)"

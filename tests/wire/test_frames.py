@@ -72,3 +72,20 @@ def test_a_header_of_a_later_format_says_what_to_do() -> None:
         frames.header(later)
     with pytest.raises(BadFrame, match="not a segment header"):
         frames.header(frames.Frame(0, b"[]", 0))
+
+
+@given(payloads, st.integers(min_value=0), st.integers(min_value=1, max_value=8))
+def test_the_quick_way_reads_what_the_careful_one_reads(members: list[bytes], bit: int, most: int) -> None:
+    data = bytearray(packed(members))
+    if data:
+        data[bit // 8 % len(data)] ^= 1 << bit % 8
+    careful = []
+    for each in frames.read(bytes(data)):
+        if not isinstance(each, frames.Frame):
+            break
+        careful.append(each.payload)
+
+    found = frames.sound(bytes(data), 0, most, 1 << 30)
+
+    assert found.payloads == careful[:most]
+    assert found.end == sum(len(each) + frames.OVERHEAD for each in found.payloads)

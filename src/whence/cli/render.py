@@ -246,29 +246,37 @@ def columns(*widths: dict[str, Any]) -> Table:
     return table
 
 
-def fitting(widths: Sequence[dict[str, Any]], rows: Sequence[Sequence[Text]], room: int | None = None) -> Table:
-    """Return a table as of `columns`, without those columns that there is no room for.
+class Fitting:
+    """A table as of `columns` that leaves out those columns that there is no room for.
 
     Args:
-        widths: with `drop`, the order in which columns go (the lowest first); one without stays.
-        room: the width of it all; otherwise that of the terminal.
+        widths: the columns; those with `drop` go where it is too narrow, the lowest first, and one without stays.
+        rows: a text for each column.
     """
-    room = room or console().width
-    left = list(range(len(widths)))
 
-    def least(n: int) -> int:
-        header, column = cell_len(widths[n].get("header", "")), widths[n]
-        if "ratio" in column:
-            return max(header, int(column.get("min_width", 12)))
-        widest = max([header, *(row[n].cell_len for row in rows)])
+    def __init__(self, widths: Sequence[dict[str, Any]], rows: Sequence[Sequence[Text]]) -> None:
+        self.widths, self.rows = widths, rows
+
+    def __rich_console__(self, out: Console, options: ConsoleOptions) -> RenderResult:
+        left = list(range(len(self.widths)))
+        while sum(self._least(n) + 2 for n in left) - 2 > options.max_width:
+            going = [n for n in left if "drop" in self.widths[n]]
+            if not going:
+                break
+            left.remove(min(going, key=lambda n: int(self.widths[n]["drop"])))
+        table = columns(*({key: value for key, value in self.widths[n].items() if key != "drop"} for n in left))
+        for row in self.rows:
+            table.add_row(*(row[n] for n in left))
+        yield table
+
+    def _least(self, n: int) -> int:
+        """Return how wide a column is at least: its header is never cut."""
+        column = self.widths[n]
+        header = cell_len(column.get("header", ""))
+        if "min_width" in column:
+            return max(header, int(column["min_width"]))
+        widest = max([header, *(row[n].cell_len for row in self.rows)])
         return max(header, min(widest, int(column.get("max_width", widest))))
-
-    while sum(least(n) + 2 for n in left) - 2 > room and any("drop" in widths[n] for n in left):
-        left.remove(min((n for n in left if "drop" in widths[n]), key=lambda n: widths[n]["drop"]))
-    table = columns(*({key: value for key, value in widths[n].items() if key != "drop"} for n in left))
-    for row in rows:
-        table.add_row(*(row[n] for n in left))
-    return table
 
 
 def pairs(rows: Iterable[tuple[str, RenderableType | str]]) -> RenderableType:

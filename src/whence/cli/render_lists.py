@@ -16,10 +16,10 @@ from whence.cli.render import (
     MAYBE,
     NAME,
     QUIET,
+    Fitting,
     bar,
     confidence,
     duration,
-    fitting,
     indented,
     joined,
     mark,
@@ -63,7 +63,7 @@ def traces(rows: Sequence[TraceSummary]) -> RenderableType:
             joined(said, " "),
         )
         lines.append(line)
-    return fitting(widths, lines)
+    return Fitting(widths, lines)
 
 
 def flagged(rows: Sequence[TraceSummary]) -> RenderableType:
@@ -108,34 +108,33 @@ def hit_data(hit: Hit) -> dict[str, Any]:
 
 def decisions(records: Sequence[Record]) -> RenderableType:
     """Return decisions: where, how sure, in which run and when; below that what was decided, and why."""
-    parts: list[RenderableType] = []
-    heads: list[tuple[Text, Text, Text]] = []
-    for record in records:
-        said = payload(record)
+    heads: list[tuple[Text, ...]] = [
+        (Text("decision", QUIET), Text("confidence", QUIET), Text("run, when (UTC)", QUIET))
+    ]
+    said = [payload(record) for record in records]
+    for record, each in zip(records, said, strict=True):
         where = Text.assemble(
             (f"{plain.line(record.stage)}." if record.stage else "", QUIET), (named(record.name), NAME)
         )
-        moment_ = joined([Text(short_id(record.trace), COMMAND), Text(when(record.ts_ns), QUIET)])
-        sure = said.get("confidence")
-        heads.append((where, confidence(sure if isinstance(sure, int | float) else None), moment_))
-    widths = [max(each.cell_len for each in column) for column in zip(*heads, strict=True)]
-    names = ("decision", "confidence", "run, when (UTC)")
-    widths = [max(width, len(name)) for width, name in zip(widths, names, strict=True)]
-    for number, record in enumerate([None, *records]):
-        head = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        head.add_column(no_wrap=True, width=widths[1])
-        head.add_column(no_wrap=True, width=widths[2])
-        if record is None:
-            head.add_row(*(Text(name, QUIET) for name in names))
-            parts.append(head)
-            continue
-        head.add_row(*heads[number - 1])
-        said = payload(record)
-        rows = [("what", text(said.get("what"), limit=160))]
-        rows += [("why", text(said["why"], QUIET, 160))] if said.get("why") else []
-        parts += [head, indented(pairs(rows))]
+        sure = each.get("confidence")
+        of_run = joined([Text(short_id(record.trace), COMMAND), Text(when(record.ts_ns), QUIET)])
+        heads.append((where, confidence(sure if isinstance(sure, int | float) else None), of_run))
+    widths = [max(cell.cell_len for cell in column) for column in zip(*heads, strict=True)]
+    parts: list[RenderableType] = [_decision_line(heads[0], widths)]
+    for head, each in zip(heads[1:], said, strict=True):
+        rows = [("what", text(each.get("what"), limit=160))]
+        rows += [("why", text(each["why"], QUIET, 160))] if each.get("why") else []
+        parts += [_decision_line(head, widths), indented(pairs(rows))]
     return Group(*parts)
+
+
+def _decision_line(cells: Sequence[Text], widths: Sequence[int]) -> RenderableType:
+    line = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for width in widths[1:]:
+        line.add_column(no_wrap=True, width=width)
+    line.add_row(*cells)
+    return line
 
 
 def hits(found: Sequence[Hit]) -> RenderableType:
@@ -189,6 +188,8 @@ def record_line(record: Record) -> Text:
         (iso_utc(record.ts_ns)[11:23], QUIET), " ", (record.trace[-8:] or "–" * 8, COMMAND), " ", (sign, style), " "
     )
     gist = _gist(record)
+    if record.kind in (kinds.DECISION, kinds.EVENT, kinds.SPAN_START, kinds.SPAN_END) and not plain.line(record.name):
+        where = f"{where}.{named('')}" if where else named("")
     shown.append(where, NAME).append(f"  {gist}" if gist else "", "" if style == BAD else QUIET)
     shown.no_wrap = True
     return shown
@@ -236,7 +237,7 @@ def principles(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text(f"{row['avg_score']:.2f}"),
         )
         lines.append(line)
-    return fitting(widths, lines)
+    return Fitting(widths, lines)
 
 
 def projects(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -260,4 +261,4 @@ def projects(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
             Text(str(row["gate_failed"]), BAD if row["gate_failed"] else QUIET),
         )
         lines.append(line)
-    return fitting(widths, lines)
+    return Fitting(widths, lines)

@@ -15,12 +15,11 @@ from whence.cli.render import (
     NAME,
     QUIET,
     Branch,
+    Fitting,
     block,
     columns,
     confidence,
-    console,
     duration,
-    fitting,
     heading,
     indented,
     joined,
@@ -221,7 +220,9 @@ class TraceDrawing:
         seconds = stage.duration_seconds if whole else _seconds(attempts)
         beside = [Text(took(seconds), QUIET)] if seconds is not None else []
         beside += [Text(f"{tries:,} attempts", QUIET)] if tries > 1 else []
-        beside += [Text(f"attempt {attempts[0].attempt} of {len(stage.attempts)}", QUIET)] if tries == 1 and not whole else []
+        beside += (
+            [Text(f"attempt {attempts[0].attempt} of {len(stage.attempts)}", QUIET)] if tries == 1 and not whole else []
+        )
         beside += [_unfinished()] if any(each.ended_ns is None for each in attempts) else []
         counts = _counts(stage)
         beside += [Text(counts, QUIET)] if counts else []
@@ -391,7 +392,7 @@ class TraceDrawing:
             {"header": "took", "justify": "right", "no_wrap": True, "drop": 1},
         )
         shown = calls if self.full else calls[:MOST]
-        yield indented(fitting(widths, [each for call in shown for each in _llm_rows(call)], console().width - 2))
+        yield indented(Fitting(widths, [each for call in shown for each in _llm_rows(call)]))
         if len(shown) < len(calls):
             yield indented(_more(len(calls) - len(shown), "calls"))
         for call in calls if self.full else []:
@@ -465,17 +466,18 @@ def scores_of(raw: object) -> list[tuple[str, dict[str, Any]]]:
 
 def _score_table(scored: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType:
     names = [key for key in ("name", "feedback") if any(each.get(key) for _, each in scored)]
-    table = columns(
+    widths: list[dict[str, Any]] = [
         {"header": "principle", "no_wrap": True},
         {"header": "score", "justify": "right", "no_wrap": True},
-        *({"header": name, "overflow": "fold"} for name in names),
-    )
+    ]
+    widths += [{"header": name, "overflow": "fold", "min_width": 14, "drop": n} for n, name in enumerate(names)]
+    rows: list[tuple[Text, ...]] = []
     for pid, each in scored:
         points = number(each.get("score")) or 0.0
         style = BAD if points < GAP_BELOW else GOOD if points >= STRENGTH_FROM else ""
         said = [text(each.get(name) or "") for name in names]
-        table.add_row(text(named(pid)), Text(f"{points:g}", style), *said)
-    return table
+        rows.append((text(named(pid)), Text(f"{points:g}", style), *said))
+    return Fitting(widths, rows)
 
 
 def _brief_scores(scored: Sequence[tuple[str, dict[str, Any]]]) -> Text:

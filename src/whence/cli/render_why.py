@@ -1,6 +1,5 @@
 """`why` and `compare`: what is known is numbered, what is only supposed is set apart and said to be so."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -141,10 +140,9 @@ def _both(change: Change) -> tuple[Text, Text]:
     if isinstance(before, list) and isinstance(now, list) and max(_length(before), _length(now)) > VALUE_CHARS:
         mine, other = _differing_items(before, now)
         return text(mine), text(other, style)
-    if isinstance(before, dict) and isinstance(now, dict):
-        if CONTENT_KEY not in before and CONTENT_KEY not in now:
-            keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-            before, now = ({key: each[key] for key in keys if key in each} for each in (before, now))
+    if isinstance(before, dict) and isinstance(now, dict) and CONTENT_KEY not in before and CONTENT_KEY not in now:
+        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        before, now = ({key: each[key] for key in keys if key in each} for each in (before, now))
     if before is not None and now is not None and max(_length(before), _length(now)) > VALUE_CHARS:
         mine, other = differing_part(plain.line(before), plain.line(now), VALUE_CHARS)
         return text(mine), text(other, style)
@@ -172,7 +170,8 @@ def _differing_items(before: list[Any], now: list[Any]) -> tuple[str, str]:
 
 def differing_part(before: str, now: str, limit: int) -> tuple[str, str]:
     """Return two texts from a few words before the place where they part, cut to `limit`."""
-    alike = len(os.path.commonprefix((before, now)))
+    pairs_ = enumerate(zip(before, now, strict=False))
+    alike = next((place for place, (a, b) in pairs_ if a != b), min(len(before), len(now)))
     start = 0
     if alike > limit // 3:
         start = before.rfind(" ", 0, max(0, alike - limit // 6)) + 1
@@ -263,8 +262,8 @@ def _decisions(found: Comparison) -> Iterator[RenderableType]:
     for run in _runs(found.decisions):
         if run[0].same:
             words = "1 decision the same" if len(run) == 1 else f"{len(run)} decisions the same"
-            last = f": {run[0].stage}.{run[0].decision}" + (
-                f" … {run[-1].stage}.{run[-1].decision}" if len(run) > 1 else ""
+            last = f": {run[0].stage}.{named(run[0].decision)}" + (
+                f" … {run[-1].stage}.{named(run[-1].decision)}" if len(run) > 1 else ""
             )
             yield Text.assemble(("  =  ", QUIET), (words + plain.line(last), QUIET))
         else:
@@ -291,8 +290,9 @@ def _pair(pair: Pair, *, first: bool) -> RenderableType:
         title.append("   ◀ first divergence", f"{NAME} {BAD}")
     sides = [(name, side) for name, side in (("A", pair.a), ("B", pair.b)) if side is not None]
     said = [_side(side) for _, side in sides]
-    if len(sides) == 2 and said[0].plain == said[1].plain:
-        said = [text(each) for each in differing_part(*(plain.line(side["what"]) for _, side in sides), SIDE_CHARS)]
+    if pair.a and pair.b and said[0].plain == said[1].plain:
+        whole = [plain.line(side["what"]) for _, side in sides]
+        said = [text(each) for each in differing_part(whole[0], whole[1], SIDE_CHARS)]
     rows = [(f"{name}{_nth(side)}", each) for (name, side), each in zip(sides, said, strict=True)]
     return Group(title, indented(pairs(rows), 5))
 

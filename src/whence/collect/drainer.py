@@ -187,41 +187,36 @@ class Drainer:
         """Store what is new in a segment; False if the time ran out before its end."""
         cursor = self._cursor(segment.writer)
         key = str(segment.number)
-        base = offset = max(0, cursor.offsets.get(key, 0))
+        base = max(0, cursor.offsets.get(key, 0))
         try:
             with segment.path.open("rb") as file:
                 file.seek(base)  # a living owner's segment is looked at again and again: only what is new is read
                 data = file.read()
         except FileNotFoundError:
             return True
-        batch: list[bytes] = []
-        size = 0
-        for each in frames.read(data, live=not closed):
-            offset = base + each.end
-            if isinstance(each, frames.Skipped):
-                cursor.skipped_bytes += each.end - each.start
-                done.skipped_bytes += each.end - each.start
-                if key not in cursor.damaged:
-                    cursor.damaged.append(key)
-                continue
-            if each.payload.startswith(b"["):
-                batch.append(each.payload)
-                size += len(each.payload)
-                cursor.max_sequence = max(cursor.max_sequence, each.sequence)
-            if len(batch) >= self.settings.batch_records or size >= self.settings.batch_bytes:
+        at = 0
+        while at < len(data):
+            found = frames.sound(data, at, self.settings.batch_records, self.settings.batch_bytes)
+            batch = [payload for payload in found.payloads if payload.startswith(b"[")]
+            if batch:
                 self._store(batch, done)
                 cursor.frames += len(batch)
-                cursor.offsets[key] = offset
-                self._write_cursor(segment.writer, cursor)
-                batch, size = [], 0
-                if deadline is not None and time.monotonic() > deadline:
-                    return each.end >= len(data)
-        if batch:
-            self._store(batch, done)
-            cursor.frames += len(batch)
-        if cursor.offsets.get(key) != offset:
-            cursor.offsets[key] = offset
+                cursor.max_sequence = max(cursor.max_sequence, found.max_sequence)
+            if found.payloads:
+                at = found.end
+            else:
+                following = next(frames.read(data, at, live=not closed), None)
+                if not isinstance(following, frames.Skipped):
+                    break  # the owner is still writing it
+                cursor.skipped_bytes += following.end - following.start
+                done.skipped_bytes += following.end - following.start
+                if key not in cursor.damaged:
+                    cursor.damaged.append(key)
+                at = following.end
+            cursor.offsets[key] = base + at
             self._write_cursor(segment.writer, cursor)
+            if deadline is not None and time.monotonic() > deadline:
+                return at >= len(data)
         if closed:
             self._remove(segment, damaged=key in cursor.damaged)
             cursor.offsets.pop(key, None)

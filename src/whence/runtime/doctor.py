@@ -94,8 +94,8 @@ class _Examination:
         except (WhenceError, OSError) as exc:
             self._store_failed(exc)
         self.spool_problem = _unreadable(self.settings.spool)
-        waiting = _or({}, self._waiting)
-        ahead = _or({}, self._files_ahead)
+        waiting: dict[str, int] = _or({}, self._waiting)
+        ahead: dict[str, float] = _or({}, self._files_ahead)
         dropped = self.runtime.recorder.drops.snapshot()  # before the probe: a probe that fails has its own check
         probe = self._looked("road", self._probe)  # drains: what follows speaks of the state after that
         yield self._looked("settings", self._settings)

@@ -124,7 +124,7 @@ def _verdict(row: TraceSummary) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"
+    return "–" if value is None or value < 0 else f"{value:.2f} s"
 
 
 def _count(value: int | None) -> str:

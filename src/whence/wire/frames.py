@@ -71,6 +71,34 @@ def unpack(data: bytes, start: int) -> Frame | None:
     return Frame(sequence, payload, end)
 
 
+class Sound(msgspec.Struct, frozen=True):
+    """Frames that follow one another without damage."""
+
+    payloads: list[bytes]
+    max_sequence: int  # -1 without frames
+    end: int  # where they end: at the end of the data, at damage, or at the limit
+
+
+def sound(data: bytes, start: int, most: int, most_bytes: int) -> Sound:
+    """Return the sound frames from here on: what `read` yields, at half the cost, as long as nothing is damaged."""
+    payloads: list[bytes] = []
+    max_sequence, limit, until = -1, len(data), start + most_bytes
+    head, crc, head_size, crc_of = HEAD.unpack_from, CRC.unpack_from, HEAD.size, crc32
+    while start + OVERHEAD <= limit and len(payloads) < most and start < until:
+        magic, length, sequence = head(data, start)
+        body = start + OVERHEAD
+        end = body + length
+        if magic != MAGIC or length > MAX_PAYLOAD or end > limit:
+            break
+        payload = data[body:end]
+        if crc(data, start + head_size)[0] != crc_of(payload, crc_of(data[start : start + head_size])):
+            break
+        payloads.append(payload)
+        max_sequence = max(max_sequence, sequence)
+        start = end
+    return Sound(payloads, max_sequence, start)
+
+
 def read(data: bytes, start: int = 0, *, live: bool = False) -> Iterator[Frame | Skipped]:
     """Yield the frames of a segment and what lies between them, in order; never raises.
 
