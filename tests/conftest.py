@@ -1,5 +1,6 @@
 """Every test has a data directory of its own and a runtime of its own."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,10 @@ import pytest
 from whence.runtime import runtime as runtime_module
 from whence.runtime.runtime import Runtime
 from whence.runtime.settings import Settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background, or by nohup: the programs that tests start would ignore Ctrl-C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -84,6 +87,64 @@ def test_a_store_that_is_no_database(own: Runtime, data: Path) -> None:
     assert "no SQLite database" in wrong["store"].message
     assert "nothing is lost" in wrong["backlog"].remedy
     assert wrong["backlog"].details["left_bytes"] > 0
+
+
+def test_a_damaged_store_is_put_aside_by_what_the_doctor_says(own: Runtime, data: Path, whence: Whence) -> None:
+    """The commands of the remedy, as they are printed: nothing new is lost, and the old file is kept."""
+    own.close()
+    for path in data.glob("whence.db-*"):
+        path.unlink()
+    (data / "whence.db").write_bytes(os.urandom(9000))
+    record(data, "good")
+    done = whence("doctor", data=data)
+
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "What was stored is in that file; new records are safe in the spool" in said
+    assert "– records not checked: the store cannot be read" in said
+    assert "✓ records" not in said
+    moves = re.findall(r"`(mv [^`]*)`", done.stdout)
+    assert moves[0] == f"mv {data}/whence.db {data}/whence.db.damaged"
+    for move in moves:
+        subprocess.run(move, shell=True, check=True)
+    assert whence("drain", data=data).returncode == 0
+    assert "Which plan fits a family?" in whence("traces", data=data, COLUMNS="120").stdout
+
+
+@pytest.mark.parametrize("what", ["", "spool", "whence.db"])
+def test_a_data_directory_of_somebody_else(own: Runtime, data: Path, what: str) -> None:
+    """Nothing is called well that could not be looked at, and nothing crashes."""
+    own.close()
+    examine()  # loads whatever another user might not be allowed to load
+    runtime_module.runtime().close()
+    runtime_module.use(None)
+    (data / what).chmod(0)
+    try:
+        with _nobody():
+            checks = {check.name: check for check in examine()}
+            runtime_module.runtime_or_default().close()
+    finally:
+        (data / what).chmod(0o700)
+
+    wrong = {name for name, check in checks.items() if not check.ok}
+    assert {"store", "road"} <= wrong
+    assert {"records", "documents"} <= {name for name, check in checks.items() if not check.checked}
+    if what != "whence.db":
+        assert {"spool", "drops", "backlog", "damage"} <= wrong
+    assert not any("bug" in check.message for check in checks.values())
+
+
+@contextmanager
+def _nobody() -> Iterator[None]:
+    """Whom permissions bind, even where the tests are run by root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_spool_that_cannot_be_written(data: Path) -> None:

@@ -28,6 +28,14 @@ from tests.cli.conftest import Whence
         (("search",), 2, "nothing to search for"),
         (("decisions", "--where", "foo"), 2, "write PATH OP VALUE"),
         (("tail", "--once", "--limit", "-1"), 2, "limit -1; accepted: 1 to 10000"),
+        (("traces", "--below", "2"), 2, "without --principle"),
+        (("traces", "--principle", "META-1"), 2, "without --below"),
+        (("tail", "--once", "--kind", "bogus"), 2, "kind 'bogus'; accepted: trace.start, trace.end"),
+        (("decisions", "--where", "confidence<abc"), 2, "abc is no number"),
+        (("decisions", "--where", "inputs.words<null"), 2, "null is neither more nor less"),
+        (("decisions", "--where", "what~"), 2, "looks for nothing"),
+        (("show", "780"), 3, "give at least four characters"),
+        (("db", "backup", "/dev/null"), 2, "/dev/null exists already"),
         (("projects", "capture", "shop", "some"), 2, "accepted: hash, preview, redacted, full"),
         (("projects", "frob"), 2, "'frob' is not accepted here"),
         (("db", "frob"), 2, "Accepted: stats, migrate, backup, vacuum"),
@@ -83,6 +91,7 @@ def test_an_empty_store_says_how_to_begin(whence: Whence, tmp_path: Path) -> Non
     done = whence("traces", data=tmp_path / "new")
     assert (done.returncode, done.stdout) == (0, "")
     assert "whence demo" in done.stderr
+    assert str(tmp_path / "new") in done.stderr
 
     done = whence("why", data=tmp_path / "new")
     assert done.returncode == 3

@@ -38,6 +38,11 @@ def line(value: Any, limit: int | None = None) -> str:
         return shown
     if isinstance(value, list | tuple) and len(value) > 1:
         return _first_items(value, limit)
+    if isinstance(value, dict) and CONTENT_KEY in value:
+        length = f"… ({value.get('chars', '?')} characters)"
+        return line(value.get("preview", ""), max(limit - len(length), 10)).removesuffix("…") + length
+    if isinstance(value, dict) and len(value) > 1 and not set(value) >= {"type", "message"}:
+        return _first_items([f"{key}: {line(each, limit // 2)}" for key, each in value.items()], limit)
     return shown[: limit - 1].rstrip() + "…"
 
 

@@ -75,7 +75,7 @@ def _condition(words: str) -> Condition:
     found = parse_condition(words)
     asked, op, value = ".".join(found.path), found.op, found.value
     if op == "~" and value in ("", None):
-        raise BadInput(f"--where {words!r} looks for nothing; write what {asked} should contain after the ~")
+        raise BadInput(f"--where {words!r} looks for nothing; after the ~ write a text that {asked} holds")
     if op in _ORDERS and (value is None or isinstance(value, bool)):
         raise BadInput(f"--where {words!r}: {_json(value)} is neither more nor less than anything; use = or !=")
     if found.path == ("confidence",):

@@ -137,10 +137,14 @@ def _both(change: Change) -> tuple[Text, Text]:
     """Return two values as they are where they are short, else only what differs."""
     before, now = change.before, change.now
     style = _weight(change)
+    if any(isinstance(each, dict) and CONTENT_KEY in each for each in (before, now)):
+        mine, other = plain.line(before, VALUE_CHARS), plain.line(now, VALUE_CHARS)
+        further = " (differs further on)" if mine == other else ""
+        return text(mine + further, "" if before is not None else QUIET), text(other + further, style)
     if isinstance(before, list) and isinstance(now, list) and max(_length(before), _length(now)) > VALUE_CHARS:
         mine, other = _differing_items(before, now)
         return text(mine), text(other, style)
-    if isinstance(before, dict) and isinstance(now, dict) and CONTENT_KEY not in before and CONTENT_KEY not in now:
+    if isinstance(before, dict) and isinstance(now, dict):
         keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         before, now = ({key: each[key] for key in keys if key in each} for each in (before, now))
     if before is not None and now is not None and max(_length(before), _length(now)) > VALUE_CHARS:
@@ -180,14 +184,16 @@ def differing_part(before: str, now: str, limit: int) -> tuple[str, str]:
     return (mine, other) if mine != other else (f"{mine} (differs further on)", f"{other} (differs further on)")
 
 
-_REFERENCE = re.compile(r'\{"content_sha256":"[0-9a-f]*"(?:,"chars":\d+)?(?:,"preview":"((?:[^"\\]|\\.)*)("\})?)?…?')
+_REFERENCE = re.compile(
+    r'\{"content_sha256":"[0-9a-f]*(?:…|"(?:\}|,"chars":\d*(?:…|,"preview":"(?:((?:[^"\\]|\\.)*)"\}|([^"…]*)…))))'
+)
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_LIST = re.compile(rf"\[({_STRING}(?:,{_STRING})*)(?:\]|,?(?:\"(?:[^\"\\]|\\.)*)?…)")
+_LIST = re.compile(rf"(?<![:,\[\w])\[({_STRING}(?:,{_STRING})*)(?:\]|,?(?:\"(?:[^\"\\]|\\.)*)?…)")
 
 
 def _readable(statement: str) -> str:
     """Return a statement in which texts and lists that are quoted as JSON read as words."""
-    shown = _REFERENCE.sub(lambda found: f"{_unquoted(found[1] or '')}…", statement)
+    shown = _REFERENCE.sub(lambda found: f"{_unquoted(found[1] or found[2] or '')}…", statement)
 
     def items(found: re.Match[str]) -> str:
         words = ", ".join(_unquoted(each[1:-1]) for each in re.findall(_STRING, found[1]))
@@ -291,8 +297,7 @@ def _pair(pair: Pair, *, first: bool) -> RenderableType:
     sides = [(name, side) for name, side in (("A", pair.a), ("B", pair.b)) if side is not None]
     said = [_side(side) for _, side in sides]
     if pair.a and pair.b and said[0].plain == said[1].plain:
-        whole = [plain.line(side["what"]) for _, side in sides]
-        said = [text(each) for each in differing_part(whole[0], whole[1], SIDE_CHARS)]
+        said = list(_both(Change(what="", before=pair.a["what"], now=pair.b["what"])))
     rows = [(f"{name}{_nth(side)}", each) for (name, side), each in zip(sides, said, strict=True)]
     return Group(title, indented(pairs(rows), 5))
 
