@@ -69,6 +69,7 @@ def main() -> None:
             "COLUMNS": str(WIDTH),
             "FORCE_COLOR": "1",
             "TERM": "xterm-256color",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # so that `whence` is its name
         }
         draw("demo", ("demo",), environment, until="What may")
         draw("why", ("why",), environment, until="Against")

@@ -19,11 +19,12 @@ def program() -> str:
 
     `make demo` starts it with a PATH of its own (by `uv run`), on which the person who typed that has nothing.
     """
-    script = Path(sys.executable).with_name("whence")
+    python = Path(sys.executable or "python")
+    script = python.with_name("whence")
     found = None if os.environ.get("UV_RUN_RECURSION_DEPTH") else shutil.which("whence")
-    if found is not None and (not script.exists() or Path(found).samefile(script)):
+    if found is not None and (not script.exists() or os.path.realpath(found) == os.path.realpath(script)):
         return "whence"
-    return shlex.quote(near(script)) if script.exists() else f"{shlex.quote(near(Path(sys.executable)))} -m whence"
+    return shlex.quote(near(script)) if script.exists() else f"{shlex.quote(near(python))} -m whence"
 
 
 def command(step: str) -> str:

@@ -246,11 +246,15 @@ def columns(*widths: dict[str, Any]) -> Table:
     return table
 
 
+_OWN = ("drop", "least")
+
+
 class Fitting:
     """A table as of `columns` that leaves out those columns that there is no room for.
 
     Args:
-        widths: the columns; those with `drop` go where it is too narrow, the lowest first, and one without stays.
+        widths: the columns; those with `drop` go where it is too narrow, the lowest first, and one without stays. A column
+            takes `least` cells at least; without that, as many as its widest cell.
         rows: a text for each column.
     """
 
@@ -264,7 +268,7 @@ class Fitting:
             if not going:
                 break
             left.remove(min(going, key=lambda n: int(self.widths[n]["drop"])))
-        table = columns(*({key: value for key, value in self.widths[n].items() if key != "drop"} for n in left))
+        table = columns(*({key: value for key, value in self.widths[n].items() if key not in _OWN} for n in left))
         for row in self.rows:
             table.add_row(*(row[n] for n in left))
         yield table
@@ -273,8 +277,8 @@ class Fitting:
         """Return how wide a column is at least: its header is never cut."""
         column = self.widths[n]
         header = cell_len(column.get("header", ""))
-        if "min_width" in column:
-            return max(header, int(column["min_width"]))
+        if "least" in column:
+            return max(header, int(column["least"]))
         widest = max([header, *(row[n].cell_len for row in self.rows)])
         return max(header, min(widest, int(column.get("max_width", widest))))
 

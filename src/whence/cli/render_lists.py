@@ -41,13 +41,13 @@ from whence.store.interface import Hit
 def traces(rows: Sequence[TraceSummary]) -> RenderableType:
     """Return runs as a table, one a line."""
     widths: tuple[dict[str, Any], ...] = (
-        {"min_width": 1, "no_wrap": True},
-        {"header": "run", "no_wrap": True, "min_width": 8},
+        {"no_wrap": True},
+        {"header": "run", "no_wrap": True},
         {"header": "began (UTC)", "no_wrap": True, "drop": 3},
         {"header": "project", "no_wrap": True, "overflow": "ellipsis", "max_width": 16, "drop": 2},
         {"header": "quality", "no_wrap": True, "justify": "right"},
         {"header": "took", "no_wrap": True, "justify": "right", "drop": 1},
-        {"header": "query", "no_wrap": True, "overflow": "ellipsis", "ratio": 1, "min_width": 16},
+        {"header": "query", "no_wrap": True, "overflow": "ellipsis", "ratio": 1, "least": 16},
     )
     lines: list[tuple[Text, ...]] = []
     for row in rows:

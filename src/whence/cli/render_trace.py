@@ -288,9 +288,8 @@ class TraceDrawing:
         style = BAD if event.level >= Severity.HIGH else MAYBE if event.level >= Severity.MEDIUM else QUIET
         level = Severity(event.level).label if event.level in tuple(Severity) else str(event.level)
         head = joined([Text("·", style), Text(level, style), text(named(event.name))])
-        parts: list[RenderableType] = [head]
-        if said.get("message") not in (None, ""):
-            parts.append(self._text(said["message"]))
+        message = [self._text(said["message"])] if said.get("message") not in (None, "") else []
+        parts: list[RenderableType] = [head, *message] if self.full else [joined([head, *message])]
         if self.full:
             kept = said.get("attributes")
             rows = [(key, self._text(each)) for key, each in kept.items()] if isinstance(kept, dict) else []
@@ -470,7 +469,7 @@ def _score_table(scored: Sequence[tuple[str, dict[str, Any]]]) -> RenderableType
         {"header": "principle", "no_wrap": True},
         {"header": "score", "justify": "right", "no_wrap": True},
     ]
-    widths += [{"header": name, "overflow": "fold", "min_width": 14, "drop": n} for n, name in enumerate(names)]
+    widths += [{"header": name, "overflow": "fold", "least": 14, "drop": n} for n, name in enumerate(names)]
     rows: list[tuple[Text, ...]] = []
     for pid, each in scored:
         points = number(each.get("score")) or 0.0

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from whence.cli import plain
@@ -17,6 +16,7 @@ from whence.cli.render import (
     MAYBE,
     NAME,
     QUIET,
+    beside,
     columns,
     commands,
     console,
@@ -70,21 +70,19 @@ def why(answer: Why) -> RenderableType:
     return Group(*parts)
 
 
-def _claims(claims: Sequence[Claim], *, known: bool) -> Table:
+def _claims(claims: Sequence[Claim], *, known: bool) -> RenderableType:
     """Return claims one below the other; neighbours that rest on the same record name it once."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(justify="right", width=4, style=f"{NAME} {BAD}" if known else MAYBE)
-    grid.add_column(overflow="fold")
+    parts: list[RenderableType] = []
     for count, claim in enumerate(claims, 1):
         if known:
-            grid.add_row(str(count), text(_readable(claim.statement)))
+            parts.append(beside(Text(f"{count:>4} ", f"{NAME} {BAD}"), text(_readable(claim.statement))))
         else:
             said = plain.line(_readable(claim.statement), GUESS_CHARS)
-            grid.add_row("?", Text.assemble(("maybe: ", MAYBE), (said, "italic")))
+            parts.append(beside(Text("   ? ", MAYBE), Text.assemble(("maybe: ", MAYBE), (said, "italic"))))
         following = claims[count] if count < len(claims) else None
         if following is None or (following.record_id, following.stage) != (claim.record_id, claim.stage):
-            grid.add_row("", _rests_on(claim))
-    return grid
+            parts.append(indented(_rests_on(claim), 5))
+    return Group(*parts)
 
 
 def _rests_on(claim: Claim) -> Text:
@@ -94,17 +92,17 @@ def _rests_on(claim: Claim) -> Text:
 
 
 def _against(answer: Why) -> list[RenderableType]:
-    beside = plain.line(answer.good_run)
+    good = plain.line(answer.good_run)
     if not answer.changes:
         return [
-            heading("Against the last good run", beside),
+            heading("Against the last good run", good),
             indented(Text("nothing that was recorded differs", QUIET)),
         ]
     drawn = [(plain.line(change.what), *_both(change)) for change in answer.changes]
     longest = max(len(what) for what, _, _ in drawn)
     if console().width - longest < ROOM_FOR_TWO:  # no room for two columns of values beside the names
         return [
-            heading("Against the last good run", beside),
+            heading("Against the last good run", good),
             *(
                 indented(Group(_place(what), indented(pairs([("good run", before), ("this run", now)]))))
                 for what, before, now in drawn
@@ -117,7 +115,7 @@ def _against(answer: Why) -> list[RenderableType]:
     )
     for what, before, now in drawn:
         table.add_row(_place(what), before, now)
-    return [heading("Against the last good run", beside), indented(table)]
+    return [heading("Against the last good run", good), indented(table)]
 
 
 def _place(what: str) -> Text:
@@ -178,7 +176,8 @@ def differing_part(before: str, now: str, limit: int) -> tuple[str, str]:
     alike = next((place for place, (a, b) in pairs_ if a != b), min(len(before), len(now)))
     start = 0
     if alike > limit // 3:
-        start = before.rfind(" ", 0, max(0, alike - limit // 6)) + 1
+        latest = alike - limit // 6
+        start = max(before.rfind(" ", 0, latest) + 1, alike - limit // 2)  # at a word, if that is not too far before
     lead = "… " if start else ""
     mine, other = (lead + plain.line(each[start:], limit - len(lead)) for each in (before, now))
     return (mine, other) if mine != other else (f"{mine} (differs further on)", f"{other} (differs further on)")
@@ -245,7 +244,7 @@ def comparison(found: Comparison) -> RenderableType:
 
 
 def _delta(value: float | None, words: Any) -> Text:
-    if value is None:
+    if value is None or words(abs(value)) == "–":
         return Text("–", QUIET)
     return Text(f"{'+' if value >= 0 else '−'}{words(abs(value))}")
 
@@ -263,8 +262,7 @@ def _decisions(found: Comparison) -> Iterator[RenderableType]:
     only = {"A": sum(pair.b is None for pair in found.decisions), "B": sum(pair.a is None for pair in found.decisions)}
     counts = [f"= {same} the same", f"≠ {len(found.decisions) - same - sum(only.values())} differ"]
     counts += [f"{sign} {only[of]} only in {of}" for sign, of in (("−", "A"), ("+", "B")) if only[of]]
-    beside = "   ".join(counts)
-    yield heading("Decisions", beside if found.decisions else "none in either")
+    yield heading("Decisions", "   ".join(counts) if found.decisions else "none in either")
     for run in _runs(found.decisions):
         if run[0].same:
             words = "1 decision the same" if len(run) == 1 else f"{len(run)} decisions the same"

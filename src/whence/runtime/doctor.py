@@ -6,6 +6,7 @@ drains, as every question does, and leaves one record of the project `whence-doc
 that `last`, lists and averages stay as they were.
 """
 
+import errno
 import os
 import shlex
 import shutil
@@ -279,6 +280,9 @@ class _Examination:
         return Check(name="backlog", ok=True, message=message, details=details)
 
     def _drops(self, own_drops: dict[str, dict[str, int]]) -> Check:
+        accounts = self.settings.spool / "ledger.json"
+        if accounts.exists() and not os.access(accounts, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(accounts))
         ledger = read_ledger(self.settings.spool)
         found: dict[str, dict[str, int]] = {reason: dict(classes) for reason, classes in ledger.dropped.items()}
         own = self.runtime.recorder.writer
