@@ -34,8 +34,10 @@ def document_problem(path: str) -> str | None:
     """Return what is wrong with a trace's file, or None if it is whole."""
     try:
         document.decode(Path(path).read_bytes())
+    except FileNotFoundError:
+        return "missing"
     except OSError as exc:
-        return f"missing: {exc.strerror}"
+        return f"unreadable: {exc.strerror}"
     except BadInput as exc:
         return f"corrupt: {exc}"
     return None

@@ -138,7 +138,7 @@ def _confirmed(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
     yield from _worse_retries(trace, row)
     if row.dropped:
         yield _fact(
-            f"{row.dropped} records of this run were dropped while recording (see `whence doctor`)",
+            f"{row.dropped} record{'s' if row.dropped > 1 else ''} of this run could not be written (see `whence doctor`)",
             "",
             trace.end_record,
             "dropped",
@@ -333,8 +333,8 @@ def _retry_choices(trace: TraceView) -> Iterator[Claim]:
             before = previous.get((made.decision, nth))
             if before is not None and made.attempt > before.attempt and made.what != before.what:
                 yield _guess(
-                    f"{stage.name}.{made.decision} chose {_short(made.what)} in attempt {made.attempt}, "
-                    f"{_short(before.what)} in the attempt before",
+                    f"{stage.name}.{made.decision} went from {_short(before.what, 90)} (attempt {before.attempt}) "
+                    f"to {_short(made.what, 90)} (attempt {made.attempt})",
                     stage.name,
                     made.record_id,
                     "retry_changed",
@@ -433,13 +433,29 @@ def _nth(attempt: Attempt) -> str:
 
 
 def _short(value: Any, limit: int = 160) -> str:
+    """Return a value in a few words: an error with its place, a long text by its beginning, a list by its first items."""
     if isinstance(value, dict) and set(value) >= {"type", "message"}:
         text = f"{value['type']}: {value['message']}" if value["message"] else str(value["type"])
         where = value.get("where")
         text = f"{text} at {where}" if where else text
+    elif isinstance(value, dict) and isinstance(value.get("preview"), str):  # a text that is stored by its hash
+        text = f"{value['preview']}…"
+    elif isinstance(value, list):
+        return _first(value, limit)
     elif isinstance(value, str):
         text = value
     else:
         text = msgspec.json.encode(value).decode()
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _first(items: list[Any], limit: int) -> str:
+    """Return as many items as fit, and how many more there are."""
+    shown: list[str] = []
+    for item in items:
+        text = _short(item, limit // 2)
+        if shown and sum(map(len, shown)) + len(text) > limit:
+            return f"{', '.join(shown)}, … {len(items) - len(shown)} more"
+        shown.append(text)
+    return ", ".join(shown) if shown else "nothing"
