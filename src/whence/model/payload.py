@@ -10,7 +10,6 @@ import msgspec
 
 STAGE = "stage"
 LLM = "llm"
-TOOL = "tool"
 
 
 class TraceStart(msgspec.Struct, frozen=True, omit_defaults=True):

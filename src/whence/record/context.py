@@ -58,7 +58,10 @@ def enter(trace: "Trace", stage: "Stage | None" = None) -> Scope:
     scope = Scope(trace, stage, current_scope())
     _scope.set(scope)
     if trace and trace.joins_otel:
-        scope.otel_before = otel.attach(trace.otel_trace_id, scope.span)
+        try:
+            scope.otel_before = otel.attach(trace.otel_trace_id, scope.span)
+        except Exception as exc:  # noqa: BLE001 - a sampler or provider of the host's; we record without it
+            trace.recorder.errors.add("otel", exc)
     return scope
 
 
@@ -75,7 +78,10 @@ def leave(scope: Scope) -> None:
         outer = outer.outer
     if _scope.get() is scope:
         _scope.set(outer)
-    otel.restore(scope.span, before)
+    try:
+        otel.restore(scope.span, before)
+    except Exception as exc:  # noqa: BLE001 - as above
+        scope.trace.recorder.errors.add("otel", exc)
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:

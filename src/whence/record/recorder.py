@@ -132,6 +132,7 @@ class Recorder:
         flags: int = 0,
         said: bytes | None = None,
         plain: bool = False,
+        ready: bytes | None = None,
     ) -> str | None:
         """Record one thing; returns its id, or None if it was dropped (and counted).
 
@@ -141,10 +142,11 @@ class Recorder:
                 holds do not change history.
             said: the encoded part of the payload that the user said, where the rest is ours (ids look like secrets).
             plain: the caller has seen that the payload `is_plain`.
+            ready: the encoded payload, where it is wholly ours and nothing in it needs a look.
         """
         try:
-            body = _encode(payload)
-            if (
+            body = _encode(payload) if ready is None else ready
+            if ready is None and (
                 len(body) > PLAIN_BYTES
                 or level is not _REDACTED
                 or suspicious(body if said is None else said)

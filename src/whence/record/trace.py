@@ -35,6 +35,8 @@ _plain = _SCALARS.issuperset
 _UNSET = msgspec.UNSET
 _Decision = shape.Decision
 _DECISION = kinds.DECISION
+_SpanEnd = shape.SpanEnd
+_STAGE, _SPAN_START, _SPAN_END = shape.STAGE, kinds.SPAN_START, kinds.SPAN_END
 
 
 class LlmFields(TypedDict, total=False):
@@ -55,6 +57,8 @@ class Stage:
     """One attempt of a stage. A context manager: an exception that leaves it is recorded and goes on."""
 
     __slots__ = (
+        "_base",
+        "_rest",
         "_scope",
         "_started",
         "attempt",
@@ -77,6 +81,8 @@ class Stage:
         self.attempt = attempt
         self.parent = parent
         self.span = span
+        self._base = trace.lead + span.encode()
+        self._rest = b'",' + label[1] + trace.tail
         self.where = self.place("")
         self.outputs: dict[str, Any] = {}
         self.open = False
@@ -84,8 +90,8 @@ class Stage:
         self._scope: context.Scope | None = None
 
     def place(self, parent: str, severity: int = 0) -> bytes:
-        """Return the encoded envelope of a record in this stage."""
-        return place(self.trace.otel_trace_id, self.span, parent, self.label[1], self.trace.encoded_project, severity)
+        """Return the encoded envelope of a record in this stage: what `recorder.place` returns, from parts made before."""
+        return b'%b","%b%b%d,' % (self._base, parent.encode(), self._rest, severity)
 
     def decision(
         self,
@@ -110,18 +116,25 @@ class Stage:
         """Record one finished call of a language model in this stage (see LlmFields); returns its id."""
         return self.trace.called(self, name, dict(call))
 
-    @guarded
     def end(self, outputs: Any = None, error: Any = None) -> str | None:
         """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
         if not self.open:
             return None
         self.open = False
         trace = self.trace
-        if outputs is None:
-            outputs = self.outputs or None
-        took = trace.monotonic_ns() - self._started if self.span else None
-        ended = shape.SpanEnd(shape.STAGE, self.attempt, took, outputs, error)
-        return trace.say(kinds.SPAN_END, self.name, self.place(self.parent, 3 if error else 0), ended)
+        try:  # as `guarded`, whose call this spares
+            if outputs is None:
+                outputs = self.outputs or None
+            took = trace.monotonic_ns() - self._started if self.span else None
+            ended = _SpanEnd(_STAGE, self.attempt, took, outputs, error)
+            plain = error is None and (
+                outputs is None or (type(outputs) is dict and _plain(map(type, outputs.values())))
+            )
+            where = self.place(self.parent, 3 if error else 0)
+            return trace.say(_SPAN_END, self.name, where, ended, 0, None, plain)
+        except Exception as exc:  # noqa: BLE001 - as `guarded` says
+            trace.recorder.refuse("end", exc)
+            return None
 
     def __enter__(self) -> "Stage":
         self._enter()
@@ -224,6 +237,8 @@ class Trace:
         self.span: str = recorder.clock.span_id()
         self._parent_span = remote.span if remote is not None and self.joins_otel else ""
         self.encoded_project = recorder.label(self.project)[1]
+        self.lead = b',"%b","' % self.otel_trace_id.encode()
+        self.tail = b',%b,"",' % self.encoded_project
         self.where = self._envelope("")
         self.start_record = self.say(
             kinds.TRACE_START,
@@ -261,13 +276,21 @@ class Trace:
     # -- recording ----------------------------------------------------------------------------------------------
 
     def say(
-        self, kind: str, name: str, where: bytes, payload: object, flags: int = 0, said: bytes | None = None
+        self,
+        kind: str,
+        name: str,
+        where: bytes,
+        payload: object,
+        flags: int = 0,
+        said: bytes | None = None,
+        plain: bool = False,
+        ready: bytes | None = None,
     ) -> str | None:
-        """Record one thing of this trace; returns its id, or None if it was dropped (and counted)."""
+        """Record one thing of this trace (see `Recorder.emit`); returns its id, or None if it was dropped and counted."""
         try:  # as `guarded`, whose call this spares
             now = self._now_ns
             ts_ns = now()
-            record_id = self._emit(kind, name, where, payload, ts_ns, self._level, flags, said)
+            record_id = self._emit(kind, name, where, payload, ts_ns, self._level, flags, said, plain, ready)
             if record_id is None:
                 self._dropped += 1
             self.overhead_ns += now() - ts_ns
@@ -301,7 +324,7 @@ class Trace:
             if type(inputs) is not dict:
                 inputs = as_object(inputs)
             plain = (
-                attributes is None
+                not attributes
                 and type(what) in _SCALARS
                 and type(why) is str
                 and _plain(map(type, alternatives))
@@ -362,22 +385,24 @@ class Trace:
 
     def stage(self, name: str) -> Stage:
         """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`."""
-        return self._stage(name) or _NO_STAGE  # type: ignore[return-value]
-
-    @guarded
-    def _stage(self, name: str) -> Stage:
-        started = self.monotonic_ns()
-        label = self.recorder.label(name)
-        previous = self._stages.get(label[0])
-        attempt = previous.attempt + 1 if previous is not None and previous.span else 1
-        scope = context.current_scope()
-        inside = scope.stage if scope is not None and scope.trace is self else None
-        parent = inside.span if inside is not None else self.span
-        stage = Stage(self, label, attempt, parent, self.recorder.clock.span_id(), started)
-        self._stages[label[0]] = stage
-        stage.open = True
-        self.say(kinds.SPAN_START, stage.name, stage.place(parent), shape.SpanStart(shape.STAGE, attempt))
-        return stage
+        recorder = self.recorder
+        try:  # as `guarded`, whose call this spares
+            started = self.monotonic_ns()
+            label = recorder.label(name)
+            previous = self._stages.get(label[0])
+            attempt = previous.attempt + 1 if previous is not None and previous.span else 1
+            scope = context.current_scope()
+            inside = scope.stage if scope is not None and scope.trace is self else None
+            parent = inside.span if inside is not None else self.span
+            stage = Stage(self, label, attempt, parent, recorder.clock.span_id(), started)
+            self._stages[label[0]] = stage
+            stage.open = True
+            body = b"{}" if attempt == 1 else b'{"attempt":%d}' % attempt  # a SpanStart, without its defaults
+            self.say(_SPAN_START, stage.name, stage.place(parent), None, 0, None, True, body)
+            return stage
+        except Exception as exc:  # noqa: BLE001 - as `guarded` says
+            recorder.refuse("stage", exc)
+            return _NO_STAGE  # type: ignore[return-value]
 
     @guarded
     def llm_call(self, name: str = "llm", *, stage: str | None = None, **call: Unpack[LlmFields]) -> str | None:

@@ -87,7 +87,8 @@ def _take_whole(connection: apsw.Connection, batch: Sequence[bytes], taken: Take
     taken.refers = _REFERENCE in data
     try:
         if texts:
-            connection.executemany(sql("insert_content"), texts)  # may stay: one by one they are taken just the same
+            # They may stay if the records are refused: one by one they are taken just the same.
+            connection.execute(sql("insert_contents"), {"texts": msgspec.json.encode(texts).decode()})
         connection.execute(sql("insert_records"), bound)
     except _REFUSED as exc:
         _only_of_data(exc)
@@ -109,7 +110,7 @@ def _take_one_by_one(connection: apsw.Connection, batch: Sequence[bytes], taken:
             record = derive.checked(data)
             taken.kinds.add(record.kind)
             if record.kind == kinds.CONTENT:
-                connection.execute(sql("insert_content"), _text(record))
+                connection.execute(sql("insert_contents"), {"texts": msgspec.json.encode([_text(record)]).decode()})
                 taken.contents += 1
             else:
                 connection.execute(sql("insert_records"), {"batch": f"[{data.decode()}]"})
