@@ -7,8 +7,8 @@ STAMP := .venv/.synced
 .PHONY: demo test lint format faults bench docs clean help
 
 help:
-	@echo "make demo    three research runs, recorded and explained (about a minute the first time)"
-	@echo "make test    lint, types, import contracts and every test but the long ones (two to three minutes)"
+	@echo "make demo    three research runs, recorded and explained (seconds; half a minute more the first time)"
+	@echo "make test    lint, types, import contracts and every test but the long ones (about a minute)"
 	@echo "make faults  the long lane: kills, full disks, broken files"
 	@echo "make bench   speed and memory beside OpenTelemetry's SDK"
 	@echo "make docs    the user guide as a web site, in site/"
@@ -44,11 +44,11 @@ test: lint
 	@$(RUN) pytest -n 2 -q -m "not faults"
 
 faults: $(STAMP)
-	@echo "== faults: hundreds of kills, full disks, damaged files; several minutes"
+	@echo "== faults: hundreds of kills, full disks, damaged files; two to four minutes"
 	@$(RUN) pytest -q -m faults
 
 bench: $(STAMP)
-	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; several minutes"
+	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; a quarter of an hour"
 	@$(UV) sync --quiet --frozen --group dev --group bench
 	@$(RUN) python -m benchmarks
 
