@@ -76,7 +76,7 @@ class Trace(RecordedTrace):
                 extra = {key: value for key, value in data.items() if key not in _USUAL} or None
             self.decide(where, decision_type, what, why, confidence, alternatives, inputs, extra)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is not the host's
-            self.recorder.refuse("record", exc)
+            self.refused("record", exc)
 
     def start_stage(self, stage_name: str) -> None:
         """Mark the start of a stage, or of its next attempt; what it recorded before stays (C1.7)."""

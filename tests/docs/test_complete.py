@@ -207,7 +207,6 @@ _PAYLOADS = (
     shape.Decision,
     shape.Event,
     shape.Data,
-    shape.LlmCall,
     shape.Document,
     shape.TraceFlag,
     Finding,

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import whence
+from whence.model.assembly import summarise
 from whence.model.quality import derive_quality, passed_of
+from whence.testing import capture
 
 
 def test_gaps_and_strengths_follow_from_scores() -> None:
@@ -57,3 +60,20 @@ def test_no_form_raises(source: dict[str, object]) -> None:
     quality = derive_quality(source)
 
     assert all(score < 2 for pid, score in quality.scores.items() if pid in quality.gaps)
+
+
+def test_the_last_attempt_of_the_gate_speaks_alone_and_every_attempt_costs() -> None:
+    with capture() as captured, whence.trace("p") as trace:
+        with trace.stage("collection") as stage:
+            stage.llm_call(cost_usd=0.1, input_tokens=10, output_tokens=5)
+        for score in (3, 1):
+            with trace.stage("synthesis") as stage:
+                stage.outputs.update(cost_usd=0.5, input_tokens=100, output_tokens=50)
+            with trace.stage("quality_gate") as stage:
+                stage.decision("gate", score, passed=score == 3, overall_score=score)
+                stage.outputs.update({"passed": True, "overall_score": 3} if score == 3 else {})
+
+    row = summarise(captured.trace)
+    assert (row.quality_gate_passed, row.overall_quality_score) == (False, 1)
+    assert row.total_cost_usd == pytest.approx(1.1)
+    assert row.total_tokens == 315

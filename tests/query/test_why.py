@@ -127,3 +127,32 @@ def test_ids_may_be_short_and_ambiguity_is_said(runtime: Runtime) -> None:
         query.find("trc_2026"[4:])
     with pytest.raises(whence.NotFound, match="whence traces"):
         query.find("trc_20200101_000000_ffffffffffffffff")
+
+
+def test_a_retry_that_was_never_ended_is_no_recovery(runtime: Runtime) -> None:
+    trace = whence.trace("p")
+    with pytest.raises(ValueError, match="boom"), trace.stage("s"):
+        raise ValueError("boom")
+    trace.stage("s")
+    trace.mark("failed", "gave up")
+    trace.end()
+
+    answer = query.why(trace.trace_id)
+    assert [claim.rule for claim in answer.chain][:1] == ["stage_error"]
+    assert "boom" in answer.headline
+
+
+def test_a_recovered_failure_is_told_and_blamed_for_nothing(runtime: Runtime) -> None:
+    with whence.trace("p") as trace:
+        with pytest.raises(ValueError, match="once"), trace.stage("fetch"):
+            raise ValueError("once")
+        with trace.stage("fetch"):
+            pass
+        with trace.stage("rank") as rank:
+            rank.end(error="no index")
+        trace.mark("failed", "no index")
+
+    answer = query.why(trace.trace_id)
+    assert answer.first_bad_stage == "rank"
+    assert "no index" in answer.headline
+    assert "recovered" in [claim.rule for claim in answer.chain]

@@ -209,7 +209,8 @@ def test_after_shutdown_no_write_meets_a_file_of_the_hosts(runtime: Runtime, tmp
 
     with open(tmp_path / "host.bin", "wb") as host:
         assert host.fileno() != number
-        os.write(number, b"a late frame")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(number, b"a late frame")
     assert (tmp_path / "host.bin").read_bytes() == b""
 
 
@@ -289,3 +290,63 @@ def test_a_decision_struct_is_plain_only_all_through() -> None:
     assert is_plain(Decision("a", "b", 0.5, ["c"], {"d": [1, {"e": None}]}))
     assert not is_plain(Decision("a", "b", 0.5, ["c"], {"d": [1, {"e": b""}]}))
     assert not is_plain({1: "a"})
+
+
+@pytest.mark.parametrize("key", [b"sk-ant-api03-AAAAAAAAAAAAAAAA", 1])
+def test_keys_that_are_no_text_take_the_long_road(runtime: Runtime, key: Any) -> None:
+    with whence.trace("p") as trace, trace.stage("s") as stage:
+        stage.decision("d", "x", "why", 0.5, inputs={key: "a", "1": "b"})
+        stage.outputs[key] = 1
+
+    assert b"c2stYW50LWFwaTAz" not in stored(runtime.settings.data)
+    assert len(runtime.view(trace.otel_trace_id).stages["s"].decisions[0].inputs) == 2
+
+
+def test_a_write_that_meets_a_closed_spool_is_made_again(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`init` closes the old spool while its traces go on, and a thread may hold its number already."""
+    spool = runtime.recorder.spool
+    write, done = os.write, []
+
+    def close_first(fd: int, data: bytes) -> int:
+        if not done:
+            done.append(fd)
+            spool.close()
+        return write(fd, data)
+
+    with whence.trace("p") as trace:
+        monkeypatch.setattr("whence.record.spool._write", close_first)
+        record_id = trace.event("e")
+
+    assert record_id is not None
+    assert runtime.ready_store().record(record_id) is not None
+    assert runtime.recorder.drops.total() == 0
+
+
+def test_beginning_again_and_again_leaks_no_descriptor(data: Path, run: Run) -> None:
+    done = run(
+        """
+        import gc, os, whence
+        def cycle():
+            whence.init()
+            with whence.trace("p"):
+                pass
+            gc.collect()
+            return len(os.listdir("/proc/self/fd"))
+        first = [cycle() for _ in range(3)][-1]
+        print(max(cycle() for _ in range(12)) - first)
+        """
+    )
+
+    assert int(done.stdout) <= 2
+
+
+def test_an_entry_that_goes_from_projects_toml_no_longer_holds(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whence.runtime.runtime.POLICY_RECHECK_S", 0.0)
+    write_project(data, "off", ProjectConfig(enabled=False))
+    whence.init(data=data)
+    assert not process.runtime().records("off")
+
+    write_project(data, "off", None)
+
+    assert process.runtime().records("off")
+    whence.shutdown()

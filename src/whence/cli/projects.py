@@ -23,7 +23,7 @@ def list_(*, limit: Limit = 100, json: Json = False) -> None:
     store, settings = reading.ready(), runtime().settings
     runs = {group.key: group.totals for group in store.totals_by("project")}
     rows: list[dict[str, Any]] = []
-    for name in dict.fromkeys([*runs, *sorted(settings.projects)]):
+    for name in dict.fromkeys([*runs, *sorted({**settings.projects, **settings.written})]):
         policy, totals = settings.policy(name), runs.get(name)
         rows.append(
             {
@@ -82,7 +82,7 @@ def _write(name: str, json: bool, *, enabled: bool | None = None, capture: Captu
     if not name.strip():
         raise BadInput(f"project {name!r}; give the name that its runs carry")
     settings = settings_module.load()
-    old = settings.projects.get(name, ProjectConfig())
+    old = settings.written.get(name) or settings.projects.get(name, ProjectConfig())
     said = ProjectConfig(enabled=old.enabled if enabled is None else enabled, capture=capture or old.capture)
     settings_module.write_project(settings.data, name, said)
     policy = settings.resolved(said)

@@ -225,8 +225,9 @@ def _quality(view: TraceView) -> Quality:
         return derive_quality(*iteration)
     last = gate.attempts[-1] if gate.attempts else None
     said = [d.attributes for d in reversed(gate.decisions) if d.attributes and (not last or d.attempt == last.attempt)]
-    if last is not None and isinstance(last.outputs, dict) and derive_quality(last.outputs) != Quality():
-        return derive_quality(last.outputs, gate.evidence, *said, *iteration)
+    own = [last.outputs] if last is not None and isinstance(last.outputs, dict) else []
+    if last is not None and derive_quality(*own, *said) != Quality():
+        return derive_quality(*own, *said, gate.evidence, *iteration)
     return derive_quality(gate.outputs, gate.evidence, *said, *iteration)
 
 
@@ -271,6 +272,19 @@ def _tries(stage: StageTrace | None) -> list[dict[str, Any]]:
     return found or [stage.outputs]
 
 
+def _total(view: TraceView, keys: tuple[str, ...]) -> float | None:
+    """Return the sum of a figure over all LLM calls and every attempt of the synthesis.
+
+    What an attempt's outputs say counts only where no recorded call of the synthesis says it: else it counted twice.
+    """
+    of_synthesis = [call.attributes for call in view.llm_calls if call.stage == "synthesis"]
+    elsewhere = [call.attributes for call in view.llm_calls if call.stage != "synthesis"]
+    if not any(number(each.get(key)) is not None for each in of_synthesis for key in keys):
+        tries = _tries(view.stages.get("synthesis"))
+        of_synthesis = [{**t, **(t["token_usage"] if isinstance(t.get("token_usage"), dict) else {})} for t in tries]
+    return _sum(number(each.get(key)) for each in (*of_synthesis, *elsewhere) for key in keys)
+
+
 def summarise(view: TraceView) -> TraceSummary:
     """Return the row of `traces` for a trace (R1.42, with C1.10, C1.11, C1.14, C1.25)."""
     start, stages, end = view.start, view.stages, view.end
@@ -294,18 +308,8 @@ def summarise(view: TraceView) -> TraceSummary:
     input_tokens = int(from_calls[0]) if input_tokens is None and from_calls[0] is not None else input_tokens
     output_tokens = int(from_calls[1]) if output_tokens is None and from_calls[1] is not None else output_tokens
     cost = of_calls(of_synthesis, "cost_usd") if cost is None else cost
-    # Each attempt of the synthesis costs; what its outputs say counts only where no LLM call of it was recorded.
-    elsewhere = [call.attributes for call in view.llm_calls if call.stage != "synthesis"]
-    tries = _tries(synthesis) if not of_synthesis else []
-    spent = [t["token_usage"] for t in tries if isinstance(t.get("token_usage"), dict)]
-    total_tokens = _sum(
-        number(each.get(key))
-        for each in (*spent, *of_synthesis, *elsewhere)
-        for key in ("input_tokens", "output_tokens")
-    )
-    if total_tokens is None:
-        total_tokens = _sum([input_tokens, output_tokens])
-    total_cost = _sum(number(each.get("cost_usd")) for each in (*tries, *of_synthesis, *elsewhere))
+    total_tokens = _total(view, ("input_tokens", "output_tokens"))
+    total_cost = _total(view, ("cost_usd",))
     model = out.get("model") or prompts.get("model") or next((a.get("model") for a in of_synthesis), None)
 
     duration_ns = end.duration_ns if end is not None else None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 CONTENT_KEY = "content_sha256"
-_REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored"}
 """A JSON object with this key stands for a text: {content_sha256, chars, preview}."""
+_REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored"}
 
 
 def references(value: Any) -> Iterator[str]:

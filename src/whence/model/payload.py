@@ -87,19 +87,6 @@ class Data(msgspec.Struct, frozen=True):
     data: Any = None
 
 
-class LlmCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The attributes of a span of type `llm`."""
-
-    model: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    cost_usd: float | None = None
-    prompt: Any = None
-    response: Any = None
-    finish_reason: str | None = None
-
-
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a trace's JSON document was written, or why it was not (R1.61: the path is then NULL)."""
 

@@ -174,7 +174,8 @@ def _stage_errors(stage: StageTrace) -> Iterator[Claim]:
     if not failed:
         return
     last = failed[-1]
-    if last is not stage.attempts[-1]:
+    final = stage.attempts[-1]
+    if final is not last and final.ended_ns is not None and not final.error:
         times = "" if len(failed) == 1 else f" {len(failed)} times, the last time"
         yield _fact(
             f"stage {stage.name} failed{times}: {_short(last.error)}; a later attempt went well",
@@ -406,8 +407,9 @@ def _changes(trace: TraceView, row: TraceSummary, good: TraceView, good_row: Tra
 def _headline(row: TraceSummary, chain: tuple[Claim, ...], stage: str | None) -> str:
     outcome = outcome_of(row)
     if outcome == "in_progress":
-        if any(claim.rule == "stage_error" for claim in chain):
-            return f"{row.trace_id} is still in progress, and already: {chain[0].statement}"
+        bad = next((claim for claim in chain if claim.rule == "stage_error"), None)
+        if bad is not None:
+            return f"{row.trace_id} is still in progress, and already: {bad.statement}"
         return f"{row.trace_id} is still in progress; so far nothing says it is bad"
     if outcome == "good":
         score = f" with quality {row.overall_quality_score:g}" if row.overall_quality_score is not None else ""

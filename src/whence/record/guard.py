@@ -18,7 +18,7 @@ def guarded(method: F) -> F:
         try:
             return method(self, *args, **kwargs)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is not the host's
-            getattr(self, "trace", self).recorder.refuse(method.__name__, exc)
+            getattr(self, "trace", self).refused(method.__name__, exc)
             return None
 
     return cast(F, door)

@@ -111,7 +111,15 @@ class SpoolWriter:
         try:
             head = _pack_head(_MAGIC, len(payload), sequence)
             frame = head + _pack_crc(crc32(payload, crc32(head))) + payload
-            written = _write(fd, frame)
+            try:
+                written = _write(fd, frame)
+            except OSError as exc:
+                if exc.errno != errno.EBADF or self._fd == fd:
+                    raise
+                fd = self._open()  # `close` came in between
+                if fd < 0:
+                    return self._drop(self._why, priority)
+                written = _write(fd, frame)
         except OSError as exc:
             self._broken(exc)
             return self._drop(self._why, priority)
@@ -428,16 +436,28 @@ class SpoolWriter:
         self._settle()
         self.sync()
         self.write_live()
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         parked = self._fd if self._fd >= 0 else self._parked
         if parked >= 0:
-            # A thread may be about to write to this number: it must not meet a file that the host opens next.
-            os.dup2(nowhere, parked, inheritable=False)
-        for fd in (nowhere, self._live_fd):
-            if fd >= 0:
-                os.close(fd)
+            # A thread may be about to write to this number. It must not meet a file that the host opens next, and it
+            # must notice: so something is put under the number that nobody can write to.
+            try:
+                nowhere = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:  # no descriptor left
+                os.close(parked)
+                parked = -1
+            else:
+                os.dup2(nowhere, parked, inheritable=False)
+                os.close(nowhere)
+        if self._live_fd >= 0:
+            os.close(self._live_fd)
         self._reset()
         self._parked = parked
+
+    def __del__(self) -> None:
+        parked = getattr(self, "_parked", -1)
+        if parked >= 0:  # nobody can be writing any more
+            with suppress(OSError):
+                os.close(parked)
 
 
 def _locked(path: Path) -> int:

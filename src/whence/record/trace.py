@@ -26,12 +26,13 @@ from whence.record.normalise import (
     as_object,
     as_seconds,
 )
-from whence.record.recorder import VITAL, Recorder, place
+from whence.record.recorder import STRUCTURE, VITAL, Recorder, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _plain = _SCALARS.issuperset
+_text = frozenset((str,)).issuperset
 _UNSET = msgspec.UNSET
 _Decision = shape.Decision
 _DECISION = kinds.DECISION
@@ -128,12 +129,13 @@ class Stage:
             took = trace.monotonic_ns() - self._started if self.span else None
             ended = _SpanEnd(_STAGE, self.attempt, took, outputs, error)
             plain = error is None and (
-                outputs is None or (type(outputs) is dict and _plain(map(type, outputs.values())))
+                outputs is None
+                or (type(outputs) is dict and _text(map(type, outputs)) and _plain(map(type, outputs.values())))
             )
             where = self.place(self.parent, 3 if error else 0)
             return trace.say(_SPAN_END, self.name, where, ended, 0, None, plain)
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
-            trace.recorder.refuse("end", exc)
+            trace.refused("end", exc)
             return None
 
     def __enter__(self) -> "Stage":
@@ -275,6 +277,11 @@ class Trace:
 
     # -- recording ----------------------------------------------------------------------------------------------
 
+    def refused(self, where: str, exc: BaseException, priority: int = STRUCTURE) -> None:
+        """Count a record of this trace that could not be made."""
+        self.recorder.refuse(where, exc, priority)
+        self._dropped += 1
+
     def say(
         self,
         kind: str,
@@ -296,8 +303,7 @@ class Trace:
             self.overhead_ns += now() - ts_ns
             return record_id
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
-            self.recorder.refuse("say", exc)
-            self._dropped += 1
+            self.refused("say", exc)
             return None
 
     def decide(
@@ -325,10 +331,12 @@ class Trace:
                 inputs = as_object(inputs)
             plain = (
                 not attributes
+                and type(inputs) is dict
                 and type(what) in _SCALARS
                 and type(why) is str
                 and _plain(map(type, alternatives))
                 and _plain(map(type, inputs.values()))
+                and _text(map(type, inputs))
                 and given is _UNSET
             )
             decision = _Decision(what, why, confidence, alternatives, inputs, given, attributes or _UNSET)
@@ -340,8 +348,7 @@ class Trace:
             self.overhead_ns += now() - ts_ns
             return record_id
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
-            self.recorder.refuse("decide", exc, VITAL)
-            self._dropped += 1
+            self.refused("decide", exc, VITAL)
             return None
 
     @guarded
@@ -401,7 +408,7 @@ class Trace:
             self.say(_SPAN_START, stage.name, stage.place(parent), None, 0, None, True, body)
             return stage
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
-            recorder.refuse("stage", exc)
+            self.refused("stage", exc)
             return _NO_STAGE  # type: ignore[return-value]
 
     @guarded

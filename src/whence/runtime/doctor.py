@@ -158,7 +158,8 @@ class _Examination:
         )
 
     def _recording(self) -> Check:
-        off = sorted(name for name, policy in self.settings.projects.items() if not policy.enabled)
+        said = {**self.settings.projects, **self.settings.written}
+        off = sorted(name for name, project in said.items() if not project.enabled)
         if not self.settings.enabled:
             return Check(
                 name="recording",

@@ -134,8 +134,9 @@ def _open_for_writing(status: os.stat_result) -> bool:
     for number in numbers:
         try:
             found = os.fstat(int(number))
-            if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
-                return fcntl.fcntl(int(number), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+            same = (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
+            if same and fcntl.fcntl(int(number), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+                return True
         except OSError:
             continue  # closed meanwhile
     return False

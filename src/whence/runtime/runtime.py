@@ -40,7 +40,7 @@ class Runtime:
         self._made: dict[str, Recorder] = {}
         self._store: SqliteStore | None = None
         self._hash_key: Hasher | None = None
-        self._projects = settings.projects
+        self._written = settings.written
         self._projects_seen: tuple[float, int] = (time.monotonic(), _mtime(settings.data / "projects.toml"))
         self._lock = threading.RLock()
 
@@ -78,12 +78,11 @@ class Runtime:
             current = _mtime(self.settings.data / "projects.toml")
             if current != mtime:
                 try:
-                    written = settings_module.projects_file(self.settings.data)
-                    self._projects = {**self.settings.projects, **written}
+                    self._written = settings_module.projects_file(self.settings.data)
                 except WhenceError as exc:
                     self.recorder.errors.add("projects.toml", exc)
             self._projects_seen = (now, current)
-        return self.settings.resolved(self._projects.get(project))
+        return self.settings.resolved(self._written.get(project, self.settings.projects.get(project)))
 
     def _hasher(self) -> Hasher | None:
         if self._hash_key is None:

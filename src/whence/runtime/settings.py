@@ -46,7 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_budget_s: float = 0.1
     full_text: bool = True
     spool_max_bytes: int = 4 * 1024 * 1024 * 1024
-    projects: dict[str, ProjectConfig] = {}
+    projects: dict[str, ProjectConfig] = {}  # as whence.toml says
+    written: dict[str, ProjectConfig] = {}  # as projects.toml says, which wins
 
     @property
     def spool(self) -> Path:
@@ -65,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def policy(self, project: str) -> Policy:
         """Return how a project is recorded."""
-        return self.resolved(self.projects.get(project))
+        return self.resolved(self.written.get(project, self.projects.get(project)))
 
     def resolved(self, said: ProjectConfig | None) -> Policy:
         """Return what is said of a project, completed by what holds for every other."""
@@ -129,7 +130,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         data=data,
         documents=_path("documents", documents) if documents else data,
-        projects={**config.projects, **projects},
+        projects=config.projects,
+        written=projects,
         **chosen,
     )
 
@@ -188,7 +190,15 @@ def fallback(environment: Mapping[str, str] = os.environ) -> Settings:
         projects = _read(data / "projects.toml", Config).projects
     except WhenceError:
         projects = {}
-    return Settings(data=data, documents=data, enabled=enabled, capture=CaptureLevel.HASH, projects=projects)
+    given = environment.get("WHENCE_DOCUMENTS")
+    return Settings(
+        data=data,
+        documents=_path("WHENCE_DOCUMENTS", given) if given else data,
+        enabled=enabled,
+        drain=environment.get("WHENCE_DRAIN", "").strip().lower() not in _FALSE,
+        capture=CaptureLevel.HASH,
+        written=projects,
+    )
 
 
 def projects_file(data: Path) -> dict[str, ProjectConfig]:
