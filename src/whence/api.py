@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any, Unpack
 
 from whence.record.context import carry, current_scope, current_trace
+from whence.record.disabled import NoStage, NoTrace
 from whence.record.guard import not_started
 from whence.record.normalise import as_label
 from whence.record.propagation import traceparent
-from whence.record.trace import LlmFields, NoStage, NoTrace, Stage, Trace
+from whence.record.trace import LlmFields, Stage, Trace
 
 if TYPE_CHECKING:
     from pathlib import Path

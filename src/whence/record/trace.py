@@ -14,8 +14,9 @@ import msgspec
 from whence.clock import trace_id_of
 from whence.model import payload as shape
 from whence.model import record as kinds
-from whence.model.trace import COMPLETE, DISABLED, FAILED, IN_PROGRESS, INCOMPLETE, NOT_ENDED
+from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, NOT_ENDED
 from whence.record import context, otel, propagation
+from whence.record.disabled import NO_STAGE
 from whence.record.guard import guarded
 from whence.record.normalise import (
     as_alternatives,
@@ -409,7 +410,7 @@ class Trace:
             return stage
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
             self.refused("stage", exc)
-            return _NO_STAGE  # type: ignore[return-value]
+            return NO_STAGE  # type: ignore[return-value]
 
     @guarded
     def llm_call(self, name: str = "llm", *, stage: str | None = None, **call: Unpack[LlmFields]) -> str | None:
@@ -598,105 +599,6 @@ class Trace:
         except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
             return self.announce()
         return await asyncio.shield(running)
-
-
-class NoStage:
-    """A stage that records nothing. Falsy."""
-
-    name = ""
-    attempt = 0
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """A fresh dict each time: what is put into it goes nowhere."""
-        return {}
-
-    def __bool__(self) -> bool:
-        return False
-
-    def decision(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Record nothing."""
-
-    def event(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Record nothing."""
-
-    def end(self, outputs: Any = None, error: Any = None) -> None:
-        """Record nothing."""
-
-    def __enter__(self) -> "NoStage":
-        return self
-
-    def __exit__(self, *args: object) -> Literal[False]:
-        return False
-
-    async def __aenter__(self) -> "NoStage":
-        return self
-
-    async def __aexit__(self, *args: object) -> Literal[False]:
-        return False
-
-
-class NoTrace:
-    """A trace that records nothing and is falsy, so that code behind `if trace:` does not even build its dicts (C1.3).
-
-    It still takes its place on the stack: what runs inside it is not recorded into the trace around it.
-    """
-
-    trace_id = "noop"
-    otel_trace_id = "0" * 32
-    status = DISABLED
-    span = "0" * 16
-    ended = True
-    telemetry_persisted = False
-
-    def __init__(self) -> None:
-        self._scope = context.enter(self)  # type: ignore[arg-type]
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return "<Trace disabled>"
-
-    def decision(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Record nothing."""
-
-    def event(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Record nothing."""
-
-    def stage(self, name: str) -> NoStage:
-        """Return a stage that records nothing."""
-        return _NO_STAGE
-
-    def llm_call(self, name: str = "llm", **kwargs: Any) -> None:
-        """Record nothing."""
-
-    def child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> None:
-        """Record nothing."""
-
-    def mark(self, status: str, error: Any = None) -> None:
-        """Record nothing."""
-
-    def end(self, reason: str | None = None) -> None:
-        """Restore what was current before (C1.4)."""
-        context.leave(self._scope)
-
-    def __enter__(self) -> "NoTrace":
-        return self
-
-    def __exit__(self, *args: object) -> Literal[False]:
-        self.end()
-        return False
-
-    async def __aenter__(self) -> "NoTrace":
-        return self
-
-    async def __aexit__(self, *args: object) -> Literal[False]:
-        self.end()
-        return False
-
-
-_NO_STAGE = NoStage()
 
 
 def _encoded(value: object) -> bytes | None:
