@@ -35,7 +35,7 @@ class Meta(type):
 class Hostile:
     """Every hook raises."""
 
-    __repr__ = __str__ = __eq__ = __hash__ = __len__ = __iter__ = __bool__ = __getattribute__ = _boom  # type: ignore
+    __repr__ = __str__ = __eq__ = __hash__ = __len__ = __iter__ = __bool__ = __getattribute__ = _boom
     __class__ = property(_boom)  # type: ignore[assignment]
     __dict__ = property(_boom)  # type: ignore[assignment]
 
@@ -44,7 +44,7 @@ class HostileStr(str):
     """A string that lies."""
 
     __slots__ = ()
-    __str__ = __repr__ = __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = encode = isascii = _boom  # type: ignore
+    __str__ = __repr__ = __eq__ = __hash__ = __len__ = __iter__ = __getitem__ = encode = isascii = _boom
 
 
 class HostileDict(dict):  # type: ignore[type-arg]
@@ -62,7 +62,7 @@ class HostileList(list):  # type: ignore[type-arg]
 class HostileInt(int):
     """A number that lies."""
 
-    __str__ = __repr__ = __add__ = __index__ = __le__ = __eq__ = __hash__ = bit_length = _boom  # type: ignore
+    __str__ = __repr__ = __add__ = __index__ = __le__ = __eq__ = __hash__ = bit_length = _boom
 
 
 class HostileZone(datetime.tzinfo):
