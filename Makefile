@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 .PHONY: demo test lint format faults bench docs clean help
 
 help:
-	@echo "make demo    three research runs, recorded and explained (seconds; half a minute more the first time)"
+	@echo "make demo    three research runs, recorded and explained (seconds; the first time it installs what it needs)"
 	@echo "make test    lint, types, import contracts and every test but the long ones (about a minute)"
 	@echo "make faults  the long lane: kills, full disks, broken files"
 	@echo "make bench   speed and memory beside OpenTelemetry's SDK"
@@ -48,7 +48,7 @@ faults: $(STAMP)
 	@$(RUN) pytest -q -m faults
 
 bench: $(STAMP)
-	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; a quarter of an hour"
+	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; about ten minutes"
 	@$(UV) sync --quiet --frozen --group dev --group bench
 	@$(RUN) python -m benchmarks
 

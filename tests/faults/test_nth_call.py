@@ -19,9 +19,9 @@ import pytest
 
 import whence
 from tests.faults.conftest import Say
-from tests.faults.oracle import accounted, alive, spooled_ids
+from tests.faults.oracle import accounted, alive, drain, spooled_ids
 from whence.clock import SystemClock
-from whence.collect.drainer import Drainer
+from whence.collect.drainer import Drainer, read_ledger
 from whence.record import recorder as recorder_module
 from whence.record import spool as spool_module
 from whence.runtime.runtime import Runtime, configure
@@ -370,6 +370,11 @@ def test_recording_near_the_recursion_limit(tmp_path: Path, no_log: None, say: S
     assert host_alone - deepest <= 12, "a record took stack that the host needed"
     alive()
     built.close()
+    drain(tmp_path)
+    ledger = read_ledger(tmp_path / "spool")  # the drainer counts what the process found no stack to count
+    dropped = sum(sum(classes.values()) for classes in ledger.dropped.values())
+    assert ledger.emitted >= stats["emitted"]
+    assert ledger.emitted == ledger.drained + dropped + ledger.unexplained
     say(f"{deepest} deep, {host_alone} without us, {whence.stats()['internal_errors']} counted")
 
 
