@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from whence.record.context import carry, current_scope, current_trace
 from whence.record.disabled import NoStage, NoTrace
+from whence.record.guard import not_started
+from whence.record.normalise import as_label
 from whence.record.propagation import traceparent
 from whence.record.trace import LlmFields, Stage, Trace
 
@@ -46,22 +48,27 @@ def trace(
     Args:
         traceparent: a W3C header from another program whose trace this one continues.
     """
-    from whence.runtime.begin import begin
+    try:
+        from whence.runtime.runtime import runtime_or_default
 
-    return begin(
-        Trace,
-        NoTrace,
-        enabled=enabled,
-        project_name=project,
-        project_id=None,
-        query=query,
-        intent=intent,
-        domain=domain,
-        report_type=report_type,
-        research_type=research_type,
-        traceparent=traceparent,
-        attributes=attributes,
-    )
+        runtime = runtime_or_default()
+        name = as_label(project) or runtime.settings.project
+        if not enabled or not runtime.records(name):
+            return NoTrace()  # type: ignore[return-value]
+        return Trace(
+            runtime.recorder,
+            project_name=name,
+            query=query,
+            intent=intent,
+            domain=domain,
+            report_type=report_type,
+            research_type=research_type,
+            traceparent=traceparent,
+            attributes=attributes,
+        )
+    except Exception as exc:  # noqa: BLE001 - a run that cannot be recorded is a run all the same
+        not_started(exc)
+        return NoTrace()  # type: ignore[return-value]
 
 
 def stage(name: str) -> Stage:

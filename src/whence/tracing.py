@@ -18,8 +18,8 @@ from whence.model.quality import passed_of
 from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, Decision, StageTrace, TraceResult
 from whence.record import context
 from whence.record.disabled import NoTrace
-from whence.record.guard import guarded
-from whence.record.normalise import as_object
+from whence.record.guard import guarded, not_started
+from whence.record.normalise import as_label, as_object
 from whence.record.notice import notice
 from whence.record.trace import Trace as RecordedTrace
 from whence.record.trace import describe_error
@@ -295,22 +295,29 @@ class TraceContext:
 
         With `enabled=False`, or for a project that is switched off, the trace is a falsy one that does nothing.
         """
-        from whence.runtime.begin import begin
+        try:
+            from whence.runtime.runtime import runtime_or_default
 
-        return begin(
-            Trace,
-            _NoOpTrace,
-            enabled=enabled,
-            project_name=project_name,
-            project_id=project_id,
-            query=query,
-            intent=intent,
-            domain=domain,
-            report_type=report_type,
-            research_type=research_type,
-            parent_trace_id=parent_trace_id,
-            traceparent=traceparent,
-        )
+            runtime = runtime_or_default()
+            if project_name is None and project_id is None:
+                project_name = runtime.settings.project
+            if not enabled or not runtime.records(as_label(project_name) or as_label(project_id)):
+                return _NoOpTrace()  # type: ignore[return-value]
+            return Trace(
+                runtime.recorder,
+                project_id=project_id,
+                project_name=project_name,
+                query=query,
+                intent=intent,
+                domain=domain,
+                report_type=report_type,
+                research_type=research_type,
+                parent_trace_id=parent_trace_id,
+                traceparent=traceparent,
+            )
+        except Exception as exc:  # noqa: BLE001 - a run that cannot be recorded is a run all the same
+            not_started(exc)
+            return _NoOpTrace()  # type: ignore[return-value]
 
     @staticmethod
     def current() -> Trace | None:
