@@ -17,17 +17,21 @@ from whence.version import __version__
 if TYPE_CHECKING:
     from whence.api import (
         carry,
+        check,
         current_trace,
         decision,
         event,
         flush,
         init,
+        llm,
         llm_call,
         shutdown,
         stage,
         stats,
         trace,
         traceparent,
+        transform,
+        wrote,
     )
     from whence.errors import BadInput, NotFound, StoreBusy, StoreTooNew, StoreUnreachable, WhenceError
 
@@ -40,17 +44,21 @@ __all__ = [
     "WhenceError",
     "__version__",
     "carry",
+    "check",
     "current_trace",
     "decision",
     "event",
     "flush",
     "init",
+    "llm",
     "llm_call",
     "shutdown",
     "stage",
     "stats",
     "trace",
     "traceparent",
+    "transform",
+    "wrote",
 ]
 
 _ERRORS = frozenset(("BadInput", "NotFound", "StoreBusy", "StoreTooNew", "StoreUnreachable", "WhenceError"))

@@ -1,30 +1,37 @@
 """The native door: record traces, stages, decisions, events and LLM calls. Everything here is free of exceptions."""
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
+from whence.model.llm import LlmFields
 from whence.record.context import carry, current_scope, current_trace
-from whence.record.disabled import NoStage, NoTrace
+from whence.record.disabled import NO_CALL, NoStage, NoTrace
 from whence.record.guard import not_started
+from whence.record.llm import Call
 from whence.record.normalise import as_label
 from whence.record.propagation import traceparent
-from whence.record.trace import LlmFields, Stage, Trace
+from whence.record.trace import Stage, Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
     "carry",
+    "check",
     "current_trace",
     "decision",
     "event",
     "flush",
     "init",
+    "llm",
     "llm_call",
     "shutdown",
     "stage",
     "stats",
     "trace",
     "traceparent",
+    "transform",
+    "wrote",
 ]
 
 
@@ -71,10 +78,14 @@ def trace(
         return NoTrace()  # type: ignore[return-value]
 
 
-def stage(name: str) -> Stage:
-    """Begin a stage of the current trace: `with whence.stage("retrieval"): …`. Outside any trace it does nothing."""
+def stage(name: str, component: str | None = None) -> Stage:
+    """Begin a stage of the current trace: `with whence.stage("retrieval"): …`. Outside any trace it does nothing.
+
+    Args:
+        component: who acts in it, or what is being made in it; what is recorded inside has the same, unless told.
+    """
     current = current_trace()
-    return current.stage(name) if current else NoStage()  # type: ignore[return-value]
+    return current.stage(name, component) if current else NoStage()  # type: ignore[return-value]
 
 
 def decision(
@@ -100,10 +111,68 @@ def event(name: str, message: Any = "", *, level: Any = 0, **attributes: Any) ->
     return current.event(name, message, level=level, **attributes) if current else None
 
 
-def llm_call(name: str = "llm", **call: Unpack[LlmFields]) -> str | None:
+def llm_call(name: str = "llm", *, component: str | None = None, **call: Unpack[LlmFields]) -> str | None:
     """Record a finished call of a language model (see LlmFields); returns its id, or None outside any trace."""
     current = current_trace()
-    return current.llm_call(name, **call) if current else None
+    return current.llm_call(name, component=component, **call) if current else None
+
+
+def llm(name: str = "llm", *, component: str | None = None, **request: Unpack[LlmFields]) -> Call:
+    """Record that a call of a language model begins, so that one that hangs is seen; end it: `call.end(response=…)`."""
+    current = current_trace()
+    return current.llm(name, component=component, **request) if current else NO_CALL  # type: ignore[return-value]
+
+
+def transform(
+    name: str,
+    source: Any,
+    result: Any,
+    *,
+    action: str = "edit",
+    component: str | None = None,
+    subject: str = "",
+    materials: Iterable[Mapping[str, Any]] | None = None,
+    using: Any = None,
+    because: str | None = None,
+    attempt: int | None = None,
+    duration_s: Any = None,
+    error: Any = None,
+    **attributes: Any,
+) -> str | None:
+    """Record that content became other content, so that `whence blame` can tell who put a line there; returns its id.
+
+    The arguments are those of `Trace.transform`. Outside any trace nothing is recorded.
+    """
+    current = current_trace()
+    if not current:
+        return None
+    return current.transform(
+        name,
+        source,
+        result,
+        action=action,
+        component=component,
+        subject=subject,
+        materials=materials,
+        using=using,
+        because=because,
+        attempt=attempt,
+        duration_s=duration_s,
+        error=error,
+        **attributes,
+    )
+
+
+def check(name: str, passed: bool | None, **said: Any) -> str | None:
+    """Record an expectation against reality; the other arguments are those of `Trace.check`. Returns its id."""
+    current = current_trace()
+    return current.check(name, passed, **said) if current else None
+
+
+def wrote(path: "str | Path", content: Any, **said: Any) -> str | None:
+    """Record that a file was written with this content, and read it back; the others are those of `Trace.wrote`."""
+    current = current_trace()
+    return current.wrote(path, content, **said) if current else None
 
 
 def init(

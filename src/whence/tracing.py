@@ -21,8 +21,8 @@ from whence.record.disabled import NoTrace
 from whence.record.guard import guarded, not_started
 from whence.record.normalise import as_label, as_object
 from whence.record.notice import notice
+from whence.record.failure import describe_error
 from whence.record.trace import Trace as RecordedTrace
-from whence.record.trace import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable

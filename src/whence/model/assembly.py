@@ -2,7 +2,7 @@
 these, so they cannot disagree."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,11 +18,14 @@ from whence.model.trace import (
     Attempt,
     Decision,
     LlmUse,
+    SpanUse,
     StageTrace,
     TraceSummary,
     TraceView,
+    Use,
 )
 
+_S = TypeVar("_S")
 _NS = 1e9
 _json = msgspec.json
 # What a payload of another shape than its kind's does to code that folds it. Listed, so that bugs of other kinds show.
@@ -37,6 +40,8 @@ class _Assembler:
             otel_trace_id=otel_trace_id, trace_id="", project="", start=shape.TraceStart(), started_ns=0
         )
         self._attempts: dict[str, Attempt] = {}
+        self._calls: dict[str, LlmUse] = {}  # by span, and by the record of their end
+        self._spans: dict[str, SpanUse] = {}
         self._root = ""  # the span of the trace itself
 
     def add(self, record: Record) -> None:
@@ -95,27 +100,65 @@ class _Assembler:
 
     def span_start(self, record: Record) -> None:
         start = _json.decode(record.payload, type=shape.SpanStart)
-        if start.type != shape.STAGE:
-            return
-        attempt = Attempt(start.attempt, record.span, record.ts_ns, start_record=record.record_id)
-        self._attempts[record.span] = attempt
-        stage = self.stage(record)
-        stage.attempts.append(attempt)
-        stage.completed_at = None  # open again
+        if start.type == shape.LLM:
+            self._call(record, start.attributes).start_record = record.record_id
+        elif start.type != shape.STAGE:
+            self._span(record, start.type, start.attributes).start_record = record.record_id
+        else:
+            attempt = Attempt(start.attempt, record.span, record.ts_ns, start_record=record.record_id)
+            attempt.component, attempt.attributes = record.component, start.attributes
+            self._attempts[record.span] = attempt
+            stage = self.stage(record)
+            stage.attempts.append(attempt)
+            stage.completed_at = None  # open again
+
+    def _call(self, record: Record, attributes: dict[str, Any]) -> LlmUse:
+        """Return the LLM call of a span, made on first mention."""
+        use = self._calls.get(record.span)
+        if use is None:
+            use = LlmUse(record.name, record.stage, record.record_id, record.ts_ns, None, attributes)
+            use.span, use.parent, use.component, use.open = record.span, record.parent, record.component, True
+            self._calls[record.span] = use
+            self.view.llm_calls.append(use)
+        return use
+
+    def _span(self, record: Record, type_: str, attributes: dict[str, Any]) -> SpanUse:
+        use = self._spans.get(record.span)
+        if use is None:
+            use = SpanUse(
+                *(record.name, type_, record.stage, record.component, record.span, record.parent, record.ts_ns)
+            )
+            self._spans[record.span] = use
+            self.view.spans.append(use)
+            outer = self._attempts.get(record.parent)
+            if outer is not None:  # what is decided in it was decided in that attempt
+                self._attempts[record.span] = outer
+        use.attributes = {**use.attributes, **attributes}
+        return use
 
     def span_end(self, record: Record) -> None:
         end = _json.decode(record.payload, type=shape.SpanEnd)
         if end.type == shape.LLM:
-            use = LlmUse(
-                record.name, record.stage, record.record_id, record.ts_ns, end.duration_ns, end.attributes, end.error
-            )
-            self.view.llm_calls.append(use)
-        if end.type != shape.STAGE:
-            return
+            use = self._call(record, {})
+            use.attributes = {**use.attributes, **end.attributes}
+            use.record_id, use.ts_ns, use.open = record.record_id, record.ts_ns, False
+            use.duration_ns, use.error = end.duration_ns, end.error
+            self._calls[record.record_id] = use
+        elif end.type == shape.STAGE:
+            self._stage_end(record, end)
+        else:
+            span = self._span(record, end.type, end.attributes)
+            span.ended_ns, span.duration_ns, span.end_record = record.ts_ns, end.duration_ns, record.record_id
+            span.outputs, span.error = end.outputs, end.error
+            if not span.start_record:
+                span.started_ns -= end.duration_ns or 0
+
+    def _stage_end(self, record: Record, end: shape.SpanEnd) -> None:
         stage = self.stage(record)
         attempt = self._attempts.get(record.span)
         if attempt is None:  # its start was dropped: what is known of it is still shown
             attempt = Attempt(end.attempt, record.span, record.ts_ns - (end.duration_ns or 0))
+            attempt.component = record.component
             self._attempts[record.span] = attempt
             stage.attempts.append(attempt)
         attempt.ended_ns, attempt.duration_ns = record.ts_ns, end.duration_ns
@@ -126,6 +169,25 @@ class _Assembler:
         if isinstance(end.outputs, dict):
             stage.outputs.update(end.outputs)
         stage.error = end.error  # of the last attempt: an error that a later attempt mended is in `attempts`
+
+    def transform(self, record: Record) -> None:
+        self.view.transforms.append(_use(record, _json.decode(record.payload, type=shape.Transform)))
+
+    def check(self, record: Record) -> None:
+        self.view.checks.append(_use(record, _json.decode(record.payload, type=shape.Check)))
+
+    def file(self, record: Record) -> None:
+        self.view.files.append(_use(record, _json.decode(record.payload, type=shape.FileWrite)))
+
+    def cost(self, record: Record) -> None:
+        cost = _json.decode(record.payload, type=shape.Cost)
+        use = self._calls.get(record.parent)
+        if use is not None:
+            said = msgspec.to_builtins(cost)
+            known = (
+                {"cost_usd": cost.usd} if cost.usd is not None else {}
+            )  # what was given stays, if it is all there is
+            use.attributes = {**use.attributes, **known, "cost": said}
 
     def decision(self, record: Record) -> None:
         made = _json.decode(record.payload, type=shape.Decision)
@@ -192,7 +254,25 @@ _FOLDS: Mapping[str, Callable[[_Assembler, Record], None]] = {
     kinds.ATTEMPT: _Assembler.attempt,
     kinds.OUTPUTS: _Assembler.outputs,
     kinds.CHILD: _Assembler.child,
+    kinds.TRANSFORM: _Assembler.transform,
+    kinds.CHECK: _Assembler.check,
+    kinds.FILE: _Assembler.file,
+    kinds.COST: _Assembler.cost,
 }
+
+
+def _use(record: Record, said: _S) -> Use[_S]:
+    return Use(
+        record.name,
+        record.stage,
+        record.component,
+        record.record_id,
+        record.ts_ns,
+        record.span,
+        record.parent,
+        record.flags,
+        said,
+    )
 
 
 def _object(record: Record) -> dict[str, Any]:
@@ -363,7 +443,7 @@ def summarise(view: TraceView) -> TraceSummary:
         stage_durations=durations,
         decisions=view.decisions,
         records=view.records,
-        llm_calls=len(view.llm_calls),
+        llm_calls=sum(not call.open for call in view.llm_calls),
         total_tokens=int(total_tokens) if total_tokens is not None else None,
         total_cost_usd=total_cost if total_cost is not None else cost,
         tracing_overhead_ms=end.overhead_ns / 1e6 if end is not None and end.overhead_ns is not None else None,

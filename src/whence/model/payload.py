@@ -10,6 +10,10 @@ import msgspec
 
 STAGE = "stage"
 LLM = "llm"
+TOOL = "tool"
+SPAN = "span"
+"""What a span is: a part of the pipeline's own vocabulary, a call of a language model (its `attributes` have the shape of
+`model.llm`), a call of a tool, or any other timed part (agent, workflow, retrieval, embedding, …: see `wire.otlp`)."""
 
 
 class TraceStart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,6 +89,76 @@ class Data(msgspec.Struct, frozen=True):
     """Evidence, prompts, an attempt, outputs, a child: one object, as the caller gave it."""
 
     data: Any = None
+
+
+class Transform(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Content in, content out, by whom (the envelope's name and component), with what (R3.2, R3.9, C3.16).
+
+    Contents are references to texts stored once by hash, `{content_sha256, chars, preview}` (`model.content`). The hash
+    is that of the text as stored, secrets masked; of a text in which nothing was masked it is the hash of its UTF-8.
+    """
+
+    action: str = "edit"  # what kind of step: render, extract, fix, format, heal, edit, …
+    subject: str = ""  # what is transformed: a file, an artifact
+    source: Any = None  # the content before; None where it was made from nothing
+    result: Any = None  # the content after; None where the step failed
+    materials: list[
+        dict[str, Any]
+    ] = []  # other contents that went in: {role: template|variable|prompt|…, name, content}
+    using: dict[str, Any] = {}  # template and variables, rule, model
+    attempt: int | None = None  # of healing, from 1
+    duration_ns: int | None = None
+    error: Any = None
+    attributes: dict[str, Any] = {}
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An expectation against reality: a validation, a score, a comparison (R3.5, R3.22)."""
+
+    type: str = ""  # syntax, ast, import, indentation, encoding, score, logic, …
+    passed: bool | None = None  # None: it could not be told; `error` or `attributes` say why
+    subject: str = ""
+    content: Any = None  # a reference to the text that was checked
+    failures: list[dict[str, Any]] = []  # {type, message, line, column, context, code}; lines and columns from 1
+    failures_total: int | None = None  # where not all of them are listed
+    phase: str = ""  # before, after (a step); pre_write, post_write
+    expected: Any = None
+    actual: Any = None
+    score: float | None = None
+    label: str | None = None
+    explanation: Any = None
+    duration_ns: int | None = None
+    error: Any = None
+    attributes: dict[str, Any] = {}
+
+
+class FileWrite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file was written: where, what, by whose rights, and whether it reads back as it was meant (R3.4, R3.23)."""
+
+    path: str = ""  # absolute
+    content: Any = None  # a reference to what was to be written
+    bytes: int | None = None
+    mode: str | None = None  # octal, 0644
+    owner: str | None = None
+    group: str | None = None
+    checks: list[dict[str, Any]] = []  # the last checks of this content before: {type, passed, failures, record}
+    verified: bool | None = None  # whether a re-read gave the same bytes; None: it was not tried
+    error: Any = None
+    attributes: dict[str, Any] = {}
+
+
+class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an LLM call (the envelope's parent: the record of its end) cost. The last one said of a call counts."""
+
+    usd: float | None = None  # None: unknown; `reason` says why
+    input_usd: float | None = None
+    output_usd: float | None = None
+    billed: bool = True  # False: answered from the client's own cache, nothing was paid
+    model: str = ""
+    provider: str = ""
+    source: str = ""  # genai-prices, override
+    version: str = ""  # of the price table
+    reason: str | None = None
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,6 +18,10 @@ ATTEMPT: Final = "attempt"
 OUTPUTS: Final = "outputs"
 CHILD: Final = "child"
 FINDING: Final = "finding"
+TRANSFORM: Final = "transform"
+CHECK: Final = "check"
+FILE: Final = "file"
+COST: Final = "cost"
 CONTENT: Final = "content"
 """Not a record of the stream but a text stored once by its hash; `name` is the hash, the payload holds the text."""
 
@@ -36,6 +40,10 @@ KINDS: Final = (
     OUTPUTS,
     CHILD,
     FINDING,
+    TRANSFORM,
+    CHECK,
+    FILE,
+    COST,
     CONTENT,
 )
 

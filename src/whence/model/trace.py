@@ -4,11 +4,11 @@
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from whence.model.payload import TraceEnd, TraceStart
+from whence.model.payload import Check, FileWrite, TraceEnd, TraceStart, Transform
 from whence.model.quality import Quality
 
 IN_PROGRESS = "in_progress"
@@ -19,6 +19,9 @@ DISABLED = "disabled"
 NOT_ENDED = "the stage was still open when the run ended"
 """The error of a stage that nobody ended, told from one that failed."""
 STATUSES = (IN_PROGRESS, COMPLETE, INCOMPLETE, FAILED)
+
+
+Said = TypeVar("Said")
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class Attempt:
     error: Any = None
     start_record: str = ""
     end_record: str = ""
+    component: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)  # said when it began
 
 
 @dataclass(slots=True)
@@ -65,8 +70,48 @@ class LlmUse:
     record_id: str
     ts_ns: int
     duration_ns: int | None
-    attributes: dict[str, Any]
+    attributes: dict[str, Any]  # of the request and the response: `model.llm`
     error: Any = None
+    span: str = ""
+    parent: str = ""
+    component: str = ""
+    start_record: str = ""
+    open: bool = False  # it has begun, and not ended: nothing but the request is known
+
+
+@dataclass(slots=True)
+class SpanUse:
+    """A timed part that is neither a stage nor an LLM call: a tool call, an agent, a retrieval, …"""
+
+    name: str
+    type: str
+    stage: str
+    component: str
+    span: str
+    parent: str
+    started_ns: int
+    ended_ns: int | None = None
+    duration_ns: int | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    outputs: Any = None
+    error: Any = None
+    start_record: str = ""
+    end_record: str = ""
+
+
+@dataclass(slots=True)
+class Use(Generic[Said]):
+    """One thing that was said of content, and where: a transformation, a check, a file."""
+
+    name: str
+    stage: str
+    component: str
+    record_id: str
+    ts_ns: int
+    span: str
+    parent: str  # the decision behind it
+    flags: int
+    said: Said
 
 
 @dataclass(slots=True)
@@ -105,6 +150,10 @@ class TraceView:
     outputs: dict[str, Any] = field(default_factory=dict)
     child_traces: list[dict[str, Any]] = field(default_factory=list)
     llm_calls: list[LlmUse] = field(default_factory=list)
+    spans: list[SpanUse] = field(default_factory=list)
+    transforms: list[Use[Transform]] = field(default_factory=list)
+    checks: list[Use[Check]] = field(default_factory=list)
+    files: list[Use[FileWrite]] = field(default_factory=list)
     decisions: int = 0
     events: int = 0
     unreadable: int = 0  # records whose payload is not of the shape of their kind

@@ -35,21 +35,32 @@ class Scope:
 
 
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("whence_scope", default=None)
+_process: list[Scope] = []  # at most one: where code belongs that is in no scope of its own
 
 
 def current_scope() -> Scope | None:
-    """Return the innermost scope that has not been left, or None."""
+    """Return the innermost scope that has not been left, else that of the whole process, or None."""
     scope = _scope.get()
     while scope is not None and scope.left:
         scope = scope.outer
+    if scope is None and _process and not _process[-1].left:
+        return _process[-1]
     return scope
+
+
+def of_process(trace: "Trace | None") -> None:
+    """Let a trace be where all code of this process belongs that is in no other, threads included; None: none.
+
+    For a program that is recorded as a whole and does not know of it (`whence run`).
+    """
+    _process[:] = [] if trace is None else [Scope(trace, None, None)]
 
 
 def current_trace() -> "Trace | None":
     """Return the trace that the running code belongs to, or None."""
     scope = _scope.get()
     if scope is None or scope.left:
-        scope = current_scope()
+        scope = current_scope()  # it may be left, or be that of the process
     return scope.trace if scope is not None else None
 
 

@@ -6,10 +6,51 @@ from whence.model.trace import DISABLED
 from whence.record import context
 
 
-class NoStage:
+class NoCall:
+    """An LLM call that is not recorded. Falsy."""
+
+    span = ""
+    open = False
+
+    def __bool__(self) -> bool:
+        return False
+
+    def update(self, **fields: Any) -> None:
+        """Record nothing."""
+
+    def end(self, **response: Any) -> None:
+        """Record nothing."""
+
+
+NO_CALL = NoCall()
+
+
+class NoProvenance:
+    """The verbs of generation, recording nothing."""
+
+    def llm_call(self, name: str = "llm", **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def llm(self, name: str = "llm", **kwargs: Any) -> NoCall:
+        """Return a call that is not recorded."""
+        return NO_CALL
+
+    def transform(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def check(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+    def wrote(self, path: Any, *args: Any, **kwargs: Any) -> None:
+        """Record nothing."""
+
+
+class NoStage(NoProvenance):
     """A stage that records nothing. Falsy."""
 
     name = ""
+    component = ""
+    span = ""
     attempt = 0
 
     @property
@@ -42,7 +83,7 @@ class NoStage:
         return False
 
 
-class NoTrace:
+class NoTrace(NoProvenance):
     """A trace that records nothing and is falsy, so that code behind `if trace:` does not even build its dicts (C1.3).
 
     It still takes its place on the stack: what runs inside it is not recorded into the trace around it.
@@ -70,12 +111,13 @@ class NoTrace:
     def event(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Record nothing."""
 
-    def stage(self, name: str) -> NoStage:
+    def stage(self, name: str, *args: Any, **kwargs: Any) -> NoStage:
         """Return a stage that records nothing."""
         return NO_STAGE
 
-    def llm_call(self, name: str = "llm", **kwargs: Any) -> None:
-        """Record nothing."""
+    def timed(self, name: str, *args: Any, **kwargs: Any) -> NoStage:
+        """Return a timed part that records nothing."""
+        return NO_STAGE
 
     def child_trace(self, trace_id: str, output_type: str, path: str | None = None) -> None:
         """Record nothing."""

@@ -36,6 +36,9 @@ _PRIORITY = {
     kinds.SPAN_START: STRUCTURE,
     kinds.SPAN_END: STRUCTURE,
     kinds.EVENT: STRUCTURE,
+    kinds.TRANSFORM: STRUCTURE,
+    kinds.CHECK: STRUCTURE,
+    kinds.FILE: STRUCTURE,
     kinds.EVIDENCE: TEXT,
     kinds.PROMPTS: TEXT,
     kinds.CONTENT: TEXT,
@@ -259,6 +262,32 @@ class Recorder:
         reference = {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
         return reference if digest in self._known_texts else {**reference, "not_stored": True}
 
+    def reference(self, content: object, where: bytes, level: CaptureLevel) -> tuple[dict[str, Any], int]:
+        """Store a text by its hash, whatever its size, and return what stands for it in a record, and its flags.
+
+        Args:
+            content: a text, or its bytes; anything else is written as JSON.
+            where: the envelope of the record that will refer to it (`place`).
+            level: at `hash` and `preview` no text is stored: what stands for it is a keyed hash, and a preview.
+        """
+        limits = self.settings.content_limits
+        text, flags = text_of(content, limits)
+        body = _encoded_text(text)
+        if level is _REDACTED and body is not None and len(text) <= limits.string_chars and not suspicious(body):
+            return self._content(text, where), flags
+        hasher = self.settings.hasher() if level in (CaptureLevel.HASH, CaptureLevel.PREVIEW) else None
+        kept, found = clean(text, level=level, limits=limits, hasher=hasher)
+        flags |= int(found)
+        if isinstance(kept, str) and level in (CaptureLevel.FULL, CaptureLevel.REDACTED):
+            return self._content(kept, where), flags
+        if isinstance(kept, dict) and isinstance(kept.get("truncated"), str):
+            cut = {"truncated": True, "original_chars": kept.get("original_chars")}
+            return {**self._content(kept["truncated"], where), **cut}, flags
+        if isinstance(kept, str):  # short enough to be its own preview
+            hashed = {"hash": hasher.hash(text)} if hasher is not None else {}
+            return {"preview": kept, "chars": len(text), **hashed}, flags
+        return kept if isinstance(kept, dict) else {"not_stored": True}, flags
+
     def bind(self, otel_trace_id: str) -> bool:
         """Bind an OpenTelemetry trace id to a trace of this process; False if another one has it."""
         if otel_trace_id in self._bound:
@@ -303,6 +332,28 @@ class Recorder:
         if isinstance(self.clock, SystemClock):
             self.clock.reseed()
         self._known_texts.clear()
+
+
+def text_of(content: object, limits: Limits = Limits()) -> tuple[str, int]:  # noqa: B008 - frozen
+    """Return content as text, and flags: bytes that are not UTF-8 show as \\xNN, what is no text is written as JSON."""
+    if type(content) is str:
+        return content, 0
+    if isinstance(content, bytes | bytearray | memoryview):
+        data = bytes(content)
+        try:
+            return data.decode(), 0
+        except UnicodeDecodeError:
+            return data.decode("utf-8", "backslashreplace"), int(Flag.NORMALISED)
+    kept, flags = clean(content, level=CaptureLevel.FULL, limits=limits)
+    return (kept if isinstance(kept, str) else msgspec.json.format(_encode(kept)).decode()), int(flags)
+
+
+def _encoded_text(text: str) -> bytes | None:
+    """Return a text encoded for the prefilter, or None where it has half a character and cannot be."""
+    try:
+        return _encode(text)
+    except UnicodeEncodeError:
+        return None
 
 
 _SCALARS = frozenset((str, int, bool, type(None), float))
@@ -397,6 +448,10 @@ _FACTS = {
     kinds.SPAN_START: ("type", "attempt"),
     kinds.SPAN_END: ("type", "attempt", "duration_ns"),
     kinds.DECISION: ("confidence",),
+    # References to contents are made by `reference`, which has redacted them; the others are labels, numbers, a path.
+    kinds.TRANSFORM: ("action", "subject", "source", "result", "materials", "attempt", "duration_ns"),
+    kinds.CHECK: ("type", "passed", "subject", "content", "failures_total", "phase", "score", "label", "duration_ns"),
+    kinds.FILE: ("path", "content", "bytes", "mode", "owner", "group", "checks", "verified"),
 }
 
 

@@ -5,9 +5,8 @@ a hundred thousand decisions takes no more memory than one of ten. What has been
 """
 
 import os
-import sys
 from types import TracebackType
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,20 +16,17 @@ from whence.model import record as kinds
 from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, NOT_ENDED
 from whence.record import context, otel, propagation
 from whence.record.disabled import NO_STAGE
+from whence.record.failure import describe_error, is_cancellation
 from whence.record.guard import guarded
-from whence.record.normalise import (
-    as_alternatives,
-    as_confidence,
-    as_count,
-    as_level,
-    as_number,
-    as_object,
-    as_seconds,
-)
+from whence.record.normalise import as_alternatives, as_confidence, as_level, as_object
+from whence.record.provenance import Provenance
 from whence.record.recorder import STRUCTURE, VITAL, Recorder, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
+NO_LABEL = ("", b'""')
+MOST_COUNTED = 10_000
+"""How many stages, by name and component, have their attempts counted; beyond that counting begins anew."""
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _plain = _SCALARS.issuperset
 _text = frozenset((str,)).issuperset
@@ -41,22 +37,9 @@ _SpanEnd = shape.SpanEnd
 _STAGE, _SPAN_START, _SPAN_END = shape.STAGE, kinds.SPAN_START, kinds.SPAN_END
 
 
-class LlmFields(TypedDict, total=False):
-    """What is said of an LLM call; any other keyword is kept as it is."""
-
-    model: str | None
-    prompt: Any
-    response: Any
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: float | None
-    finish_reason: str | None
-    duration_s: float | None  # seconds, or a timedelta
-    error: Any
-
-
-class Stage:
-    """One attempt of a stage. A context manager: an exception that leaves it is recorded and goes on."""
+class Stage(Provenance):
+    """One attempt of a stage, or another timed part. A context manager: an exception that leaves it is recorded and
+    goes on."""
 
     __slots__ = (
         "_base",
@@ -64,27 +47,42 @@ class Stage:
         "_scope",
         "_started",
         "attempt",
+        "component",
         "label",
         "name",
         "open",
         "outputs",
         "parent",
         "span",
+        "tail",
         "trace",
+        "type",
         "where",
     )
 
     def __init__(
-        self, trace: "Trace", label: tuple[str, bytes], attempt: int, parent: str, span: str, started: int
+        self,
+        trace: "Trace",
+        name: str,
+        label: tuple[str, bytes],
+        attempt: int,
+        parent: str,
+        span: str,
+        started: int,
+        component: str = "",
+        type_: str = _STAGE,
     ) -> None:
         self.trace = trace
-        self.label = label
-        self.name = label[0]
+        self.name = name
+        self.label = label  # of the stage that it is, or lies in
         self.attempt = attempt
         self.parent = parent
         self.span = span
+        self.component = component
+        self.type = type_
+        self.tail = trace.tail_of(component) if component else trace.tail
         self._base = trace.lead + span.encode()
-        self._rest = b'",' + label[1] + trace.tail
+        self._rest = b'",' + label[1] + self.tail
         self.where = self.place("")
         self.outputs: dict[str, Any] = {}
         self.open = False
@@ -94,6 +92,9 @@ class Stage:
     def place(self, parent: str, severity: int = 0) -> bytes:
         """Return the encoded envelope of a record in this stage: what `recorder.place` returns, from parts made before."""
         return b'%b","%b%b%d,' % (self._base, parent.encode(), self._rest, severity)
+
+    def _spot(self, stage: str | None = None) -> tuple["Trace", "Stage | None"]:
+        return (self.trace, self) if stage is None else self.trace._spot(stage)
 
     def decision(
         self,
@@ -113,22 +114,18 @@ class Stage:
         """Record that something happened, at a level from `info` to `critical`; returns its id."""
         return self.trace.happened(self, name, message, level, attributes)
 
-    @guarded
-    def llm_call(self, name: str = "llm", **call: Unpack[LlmFields]) -> str | None:
-        """Record one finished call of a language model in this stage (see LlmFields); returns its id."""
-        return self.trace.called(self, name, dict(call))
-
     def end(self, outputs: Any = None, error: Any = None) -> str | None:
         """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
         if not self.open:
             return None
         self.open = False
         trace = self.trace
+        trace.running.pop(self.span, None)
         try:  # as `guarded`, whose call this spares
             if outputs is None:
                 outputs = self.outputs or None
             took = trace.monotonic_ns() - self._started if self.span else None
-            ended = _SpanEnd(_STAGE, self.attempt, took, outputs, error)
+            ended = _SpanEnd(self.type, self.attempt, took, outputs, error)
             plain = error is None and (
                 outputs is None
                 or (type(outputs) is dict and _text(map(type, outputs)) and _plain(map(type, outputs.values())))
@@ -168,7 +165,7 @@ class Stage:
         return self.__exit__(kind, error, tb)
 
 
-class Trace:
+class Trace(Provenance):
     """One end-to-end run being recorded. Made by `whence.trace` or `TraceContext.start`; every method never raises.
 
     Leaving it as a context manager ends it: with an exception as `failed` (which goes on, unchanged), when cancelled
@@ -219,7 +216,10 @@ class Trace:
         self._started = self.monotonic_ns()
         self._iterations = 0
         self._ended_ns: int | None = None
-        self._stages: dict[str, Stage] = {}
+        self._stages: dict[str, Stage] = {}  # the last one of each name
+        self._attempts: dict[tuple[str, str], int] = {}
+        self.running: dict[str, Stage] = {}  # by span: what has begun and not ended
+        self.checked: dict[str, list[dict[str, Any]]] = {}  # by content: the last checks of it (`record.provenance`)
         self._dropped = 0
         self._pid = os.getpid()
 
@@ -241,7 +241,7 @@ class Trace:
         self._parent_span = remote.span if remote is not None and self.joins_otel else ""
         self.encoded_project = recorder.label(self.project)[1]
         self.lead = b',"%b","' % self.otel_trace_id.encode()
-        self.tail = b',%b,"",' % self.encoded_project
+        self.tail = self.tail_of("")
         self.where = self._envelope("")
         self.start_record = self.say(
             kinds.TRACE_START,
@@ -266,6 +266,25 @@ class Trace:
             said=_encoded((query, attributes)),
         )
         self._scope = context.enter(self)
+
+    def tail_of(self, component: str) -> bytes:
+        """Return the encoded part of an envelope that names project and component."""
+        return b",%b,%b," % (self.encoded_project, self.recorder.label(component)[1] if component else b'""')
+
+    def _spot(self, stage: str | None = None) -> tuple["Trace", "Stage | None"]:
+        return self, self._stage_here(stage)
+
+    def span_of(self, stage: "Stage | None") -> str:
+        """Return the span that what is said in a stage, or in none, lies in."""
+        return stage.span if stage is not None else self.span
+
+    def place_in(
+        self, stage: "Stage | None", span: str, parent: str, component: str | None = None, severity: int = 0
+    ) -> bytes:
+        """Return the encoded envelope of a record in a stage, or in none, with a component of its own if it has one."""
+        tail = self.tail_of(component) if component else stage.tail if stage is not None else self.tail
+        encoded = stage.label[1] if stage is not None else b'""'
+        return b'%b%b","%b",%b%b%d,' % (self.lead, span.encode(), parent.encode(), encoded, tail, severity)
 
     def _envelope(self, parent: str, severity: int = 0, stage: bytes = b'""') -> bytes:
         return place(self.otel_trace_id, self.span, parent, stage, self.encoded_project, severity)
@@ -391,58 +410,66 @@ class Trace:
         flags = int(Flag.CLAMPED) if odd is not None else 0
         return self.say(kinds.EVENT, name, where, shape.Event(message, attributes), flags)
 
-    def stage(self, name: str) -> Stage:
-        """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`."""
+    def stage(
+        self, name: str, component: str | None = None, attributes: dict[str, Any] | None = None, *, plain: bool = False
+    ) -> Stage:
+        """Begin a stage, or its next attempt, and return it: `with trace.stage("collection") as stage: …`.
+
+        Args:
+            component: who acts in it, or what is being made; stages and records inside it have the same, unless told.
+            attributes: what is known when it begins.
+            plain: the caller has seen that the attributes are `recorder.is_plain`.
+        """
         recorder = self.recorder
         try:  # as `guarded`, whose call this spares
             started = self.monotonic_ns()
             label = recorder.label(name)
-            previous = self._stages.get(label[0])
-            attempt = previous.attempt + 1 if previous is not None and previous.span else 1
             scope = context.current_scope()
             inside = scope.stage if scope is not None and scope.trace is self else None
+            who = recorder.label(component)[0] if component else inside.component if inside is not None else ""
+            if len(self._attempts) >= MOST_COUNTED:
+                self._attempts.clear()
+            attempt = self._attempts[label[0], who] = self._attempts.get((label[0], who), 0) + 1
             parent = inside.span if inside is not None else self.span
-            stage = Stage(self, label, attempt, parent, recorder.clock.span_id(), started)
+            stage = Stage(self, label[0], label, attempt, parent, recorder.clock.span_id(), started, who)
             self._stages[label[0]] = stage
-            stage.open = True
-            body = b"{}" if attempt == 1 else b'{"attempt":%d}' % attempt  # a SpanStart, without its defaults
-            self.say(_SPAN_START, stage.name, stage.place(parent), None, 0, None, True, body)
+            self._begin(stage, attributes, plain)
             return stage
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
             self.refused("stage", exc)
             return NO_STAGE  # type: ignore[return-value]
 
-    @guarded
-    def llm_call(self, name: str = "llm", *, stage: str | None = None, **call: Unpack[LlmFields]) -> str | None:
-        """Record one finished call of a language model, in the current stage or the named one; returns its id."""
-        return self.called(self._stage_here(stage), name, dict(call))
+    def _begin(self, stage: Stage, attributes: dict[str, Any] | None, plain: bool) -> None:
+        stage.open = True
+        self.running[stage.span] = stage
+        where = stage.place(stage.parent)
+        if attributes or stage.type != _STAGE:
+            start = shape.SpanStart(stage.type, stage.attempt, attributes or {})
+            self.say(_SPAN_START, stage.name, where, start, 0, None, plain)
+        else:
+            body = b"{}" if stage.attempt == 1 else b'{"attempt":%d}' % stage.attempt  # without what is default
+            self.say(_SPAN_START, stage.name, where, None, 0, None, True, body)
 
-    def called(self, stage: "Stage | None", name: str, call: dict[str, Any]) -> str | None:
-        """Record an LLM call in a stage, or in none. Numbers that are none are left out and kept as given."""
-        numbers = {"input_tokens": as_count, "output_tokens": as_count, "cost_usd": as_number, "duration_s": as_seconds}
-        kept = {key: value for key, value in call.items() if key not in ("error", *numbers) and value is not None}
-        given: dict[str, Any] = {}
-        for key, convert in numbers.items():
-            value = convert(call[key]) if call.get(key) is not None else None
-            if value is not None:
-                kept[key] = value
-            elif call.get(key) is not None:
-                given[key] = call[key]
-        tokens = [kept[key] for key in ("input_tokens", "output_tokens") if key in kept]
-        if tokens:
-            kept["total_tokens"] = sum(tokens)
-        if given:
-            kept["given"] = given
-        seconds = kept.pop("duration_s", None)
-        ended = shape.SpanEnd(
-            type=shape.LLM,
-            duration_ns=int(min(max(seconds, 0.0), 1e9) * 1e9) if seconds is not None else None,
-            error=call.get("error"),
-            attributes=kept,
-        )
-        parent, encoded = (stage.span, stage.label[1]) if stage is not None else (self.span, b'""')
-        where = place(self.otel_trace_id, self.recorder.clock.span_id(), parent, encoded, self.encoded_project)
-        return self.say(kinds.SPAN_END, name, where, ended, int(Flag.CLAMPED) if given else 0)
+    def timed(
+        self, name: str, type: str = shape.SPAN, component: str | None = None, attributes: dict[str, Any] | None = None
+    ) -> Stage:
+        """Begin a timed part that is no stage of the pipeline's own (a tool call, an agent, a retrieval); as `stage`."""
+        recorder = self.recorder
+        try:
+            started = self.monotonic_ns()
+            _, inside = self._spot()
+            who = recorder.label(component)[0] if component else inside.component if inside is not None else ""
+            label = inside.label if inside is not None else NO_LABEL
+            parent = inside.span if inside is not None else self.span
+            part = Stage(
+                *(self, recorder.label(name)[0], label, 1, parent, recorder.clock.span_id(), started, who),
+                recorder.label(type)[0],
+            )
+            self._begin(part, attributes, False)
+            return part
+        except Exception as exc:  # noqa: BLE001 - as `guarded` says
+            self.refused("timed", exc)
+            return NO_STAGE  # type: ignore[return-value]
 
     @guarded
     def keep(self, kind: str, stage: str | None, data: Any) -> str | None:
@@ -468,7 +495,7 @@ class Trace:
         label = self.recorder.label(name)
         stage = self._stages.get(label[0])
         if stage is None:
-            stage = Stage(self, label, 1, self.span, "", self.monotonic_ns())
+            stage = Stage(self, label[0], label, 1, self.span, "", self.monotonic_ns())
             stage.open = True  # its end may be recorded, though nobody recorded its start
             self._stages[label[0]] = stage
         return stage
@@ -514,7 +541,7 @@ class Trace:
     @guarded
     def _end_stages(self) -> None:
         if self.status != COMPLETE:
-            for stage in tuple(self._stages.values()):  # a copy: other threads may begin one meanwhile
+            for stage in tuple(self.running.values()):  # a copy: other threads may begin one meanwhile
                 if stage.open and stage.span:
                     # Not with the run's error: this stage may have had nothing to do with it.
                     stage.end(error=NOT_ENDED)
@@ -551,7 +578,7 @@ class Trace:
             if self.status == IN_PROGRESS and self.unmarked != IN_PROGRESS:
                 self.mark(self.unmarked)
             return None
-        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancellation(error):
+        if isinstance(error, KeyboardInterrupt | GeneratorExit) or is_cancellation(error):
             self.mark(INCOMPLETE, describe_error(error))
             return "cancelled"
         if isinstance(error, SystemExit) and not error.code:
@@ -607,24 +634,3 @@ def _encoded(value: object) -> bytes | None:
         return msgspec.json.encode(value)
     except Exception:  # noqa: BLE001 - anything can be in it
         return None
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Return whether asyncio cancelled the task; without asyncio loaded nothing can have been cancelled."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)
-
-
-def describe_error(error: BaseException) -> dict[str, str]:
-    """Return {type, message, where} of an exception, without calling code of the host's that could do more than that."""
-    where = ""
-    tb = error.__traceback__
-    while tb is not None:
-        where = f"{tb.tb_frame.f_code.co_filename}:{tb.tb_lineno} in {tb.tb_frame.f_code.co_name}"
-        tb = tb.tb_next
-    # Through the slot of the base class: a subclass may have made `args` anything.
-    args = BaseException.__dict__["args"].__get__(error)
-    message = next((arg for arg in args if type(arg) is str), None)
-    if message is None:
-        message = ", ".join(str(arg) for arg in args if type(arg) in (int, float, bool))
-    return {"type": type(error).__qualname__, "message": message, "where": where}
