@@ -1,8 +1,10 @@
 """Files that are nobody else's business, and that are never half written."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def private_directory(path: Path) -> None:
@@ -17,7 +19,14 @@ def private_directory(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a file whole or not at all: beside its place first, then into it by renaming.
+    """Write a file whole or not at all (`whole_file`)."""
+    with whole_file(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which takes its place when the block ends well: beside it first, then by renaming.
 
     Raises:
         OSError: it could not be written; what was there before is still there, and nothing else is left behind.
@@ -27,9 +36,9 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(data)
+            yield file
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):  # it may not have been made at all
             temporary.unlink()
         raise

@@ -38,6 +38,10 @@ def ready(*, quiet: bool = False) -> Store:
             drained = own.drain(progress=tick)
         if drained.busy and not quiet:
             render.note("whence: another process is draining; the newest records may be missing here")
+        with render.progress("pricing", unit="calls") as tick:
+            trouble = own.price(progress=tick)
+        if trouble is not None:
+            render.note(f"whence: the newest calls are not priced: {trouble}")
         return own.store()
     except StoreUnreachable as exc:
         from whence.store.sqlite import SqliteStore

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from whence.cli import plain
+from whence.cli import plain, render_made
 from whence.cli.render import (
     BAD,
     COMMAND,
@@ -41,10 +41,13 @@ from whence.model.content import resolve
 from whence.model.quality import GAP_BELOW, STRENGTH_FROM, number, passed_of
 from whence.model.record import Record
 from whence.model.severity import Severity
-from whence.model.trace import Attempt, Decision, LlmUse, StageTrace, TraceSummary, TraceView
+from whence.model.trace import Attempt, Decision, LlmUse, SpanUse, StageTrace, TraceSummary, TraceView
 from whence.store.interface import StoredFinding
 
 CLIP = 180
+DEPTH = 60
+"""So deep spans are drawn in each other."""
+_PLACED = (kinds.DECISION, kinds.EVENT, kinds.TRANSFORM, kinds.CHECK, kinds.FILE)
 MOST = 50
 """Decisions of an attempt, attempts of a stage, LLM calls and rounds that are shown without --full."""
 Lookup = Callable[[str], str | None]
@@ -67,7 +70,7 @@ class Beside:
         for place, each in enumerate(records):
             if each.kind == kinds.SPAN_START:
                 self.parents[each.span] = each.parent
-            elif each.kind in (kinds.DECISION, kinds.EVENT):
+            elif each.kind in _PLACED:
                 self.span_of[each.record_id], self.place_of[each.record_id] = each.span, place
                 if each.kind == kinds.EVENT:
                     self.events.append(each)
@@ -114,12 +117,17 @@ class TraceDrawing:
                 above = self._owners[above]
             if above:
                 self._owners[span] = ""
-        self._nested: dict[str, dict[str, list[Attempt]]] = {}  # by the span they lie in, then by stage
+        # By the span they lie in, then by stage and component: two components are no two tries of the same.
+        self._nested: dict[str, dict[tuple[str, str], list[Attempt]]] = {}
         for name, stage in view.stages.items():
             if not stage.attempts:
-                self._nested.setdefault("", {})[name] = []
+                self._nested.setdefault("", {})[name, ""] = []
             for each in stage.attempts:
-                self._nested.setdefault(self._owners[each.span], {}).setdefault(name, []).append(each)
+                of = self._nested.setdefault(self._owners[each.span], {})
+                of.setdefault((name, each.component), []).append(each)
+        self._component_of = {each.span: each.component for stage in view.stages.values() for each in stage.attempts}
+        self._made_in = render_made.by_span(view, full)
+        self._timed_in = render_made.timed_by_span(view, spans)
         self._in_spans: dict[str, list[Record]] = {}
         for event in beside.events:
             span = event.span if event.span in spans else ""
@@ -127,7 +135,8 @@ class TraceDrawing:
 
     def draw(self) -> RenderableType:
         """Return the drawing."""
-        parts: list[RenderableType] = [self._header(), *self._stages(), *self._iterations(), *self._llm_calls()]
+        parts: list[RenderableType] = [self._header(), *self._stages(), *self._spans(), *self._iterations()]
+        parts += self._llm_calls()
         return Group(*parts, *self._principle_table(), *self._outside(), *self._outputs(), *self._flags())
 
     def _whole(self, value: Any) -> Any:
@@ -208,25 +217,30 @@ class TraceDrawing:
 
     def _inside(self, node: Branch, owner: str, drawn: set[str]) -> None:
         """Draw the stages that lie in an attempt, or (for an empty owner) in none."""
-        for name, attempts in self._nested.get(owner, {}).items():
+        for (name, component), attempts in self._nested.get(owner, {}).items():
             fresh = [each for each in attempts if each.span not in drawn]
             if fresh or not attempts:
                 drawn |= {each.span for each in fresh}
-                self._stage(node, self.view.stages[name], fresh, drawn)
+                self._stage(node, self.view.stages[name], component, fresh, drawn)
 
-    def _stage(self, tree: Branch, stage: StageTrace, attempts: Sequence[Attempt], drawn: set[str]) -> None:
+    def _stage(
+        self, tree: Branch, stage: StageTrace, component: str, attempts: Sequence[Attempt], drawn: set[str]
+    ) -> None:
         tries = len(attempts)
+        every = [each for each in stage.attempts if each.component == component]
         whole = tries == len(stage.attempts)
         seconds = stage.duration_seconds if whole else _seconds(attempts)
         beside = [Text(took(seconds), QUIET)] if seconds is not None else []
         beside += [Text(f"{tries:,} attempts", QUIET)] if tries > 1 else []
         beside += (
-            [Text(f"attempt {attempts[0].attempt} of {len(stage.attempts)}", QUIET)] if tries == 1 and not whole else []
+            [Text(f"attempt {attempts[0].attempt} of {len(every)}", QUIET)] if tries == 1 and len(every) > 1 else []
         )
         beside += [_unfinished()] if any(each.ended_ns is None for each in attempts) else []
-        counts = _counts(stage)
+        counts = _counts(stage) if whole else ""
         beside += [Text(counts, QUIET)] if counts else []
-        node = tree.add(joined([text(named(stage.name), f"{NAME} {COMMAND}"), *beside]))
+        # Of a stage inside one of the same component it need not be said again.
+        who = [text(component, COMMAND)] if component and component != self._component_around(attempts) else []
+        node = tree.add(joined([text(named(stage.name), f"{NAME} {COMMAND}"), *who, *beside]))
         made = self._made(stage)
         if whole:
             self._attempt(node, None, made.get("", []), drawn)
@@ -259,13 +273,21 @@ class TraceDrawing:
     def _attempt(self, node: Branch, attempt: Attempt | None, decisions: Sequence[Decision], drawn: set[str]) -> None:
         shown = decisions if self.full else decisions[:MOST]
         events = self._in_spans.get(attempt.span, []) if attempt is not None else []
+        made = self._made_in.get(attempt.span, []) if attempt is not None else []
         place = self._beside.place_of
-        items: list[Decision | Record] = [*shown, *(each for each in events if self._tells(each))]
+        told = [each for each in events if self._tells(each)]
+        items: list[Decision | Record | render_made.Made] = [*shown, *told, *(made if self.full else made[:MOST])]
         for item in sorted(items, key=lambda each: place.get(each.record_id, 0)):
             if isinstance(item, Record):
                 self._event(node, item)
-            else:
+            elif isinstance(item, Decision):
                 self._decision(node, item)
+            else:
+                node.add(Group(*render_made.line(item, full=self.full)))
+        if not self.full and len(made) > MOST:
+            node.add(_more(len(made) - MOST, "steps"))
+        if attempt is not None:
+            self._timed(node, attempt.span)
         if len(shown) < len(decisions):
             node.add(_more(len(decisions) - len(shown), "decisions"))
         self._untold(node, events)
@@ -276,6 +298,36 @@ class TraceDrawing:
         if self.full and attempt is not None and attempt.outputs not in (None, "", [], {}):
             outputs = attempt.outputs
             self._object(node, "outputs", outputs if isinstance(outputs, dict) else {"value": outputs})
+
+    def _component_around(self, attempts: Sequence[Attempt]) -> str:
+        return self._component_of.get(self._owners.get(attempts[0].span, ""), "") if attempts else ""
+
+    # -- spans that are no stages ---------------------------------------------------------------------------------
+
+    def _spans(self) -> Iterator[RenderableType]:
+        """Yield what lies in no stage: a run that OpenTelemetry recorded, or a part of one."""
+        free = [each for each in self._timed_in.get("", []) if isinstance(each, SpanUse) or not self.view.stages]
+        made = self._made_in.get(self.view.root, [])
+        if not any(isinstance(each, SpanUse) for each in free) and not made:
+            return
+        yield Text()
+        tree = Branch(Text("spans" if free else "outside any stage", NAME))
+        self._timed(tree, "", free)
+        for each in made if self.full else made[:MOST]:
+            tree.add(Group(*render_made.line(each, full=self.full)))
+        yield tree
+
+    def _timed(self, node: Branch, span: str, some: Sequence[render_made.Timed] | None = None, depth: int = 0) -> None:
+        found = self._timed_in.get(span, []) if some is None else some
+        shown = found if self.full else found[:MOST]
+        for each in shown:
+            below = node.add(render_made.timed(each))
+            if isinstance(each, SpanUse) and depth < DEPTH:
+                for made in self._made_in.get(each.span, []):
+                    below.add(Group(*render_made.line(made, full=self.full)))
+                self._timed(below, each.span, None, depth + 1)
+        if len(shown) < len(found):
+            node.add(_more(len(found) - len(shown), "spans"))
 
     # -- events -----------------------------------------------------------------------------------------------------
 

@@ -199,7 +199,7 @@ class Drainer:
             found = frames.sound(data, at, self.settings.batch_records, self.settings.batch_bytes)
             batch = [payload for payload in found.payloads if payload.startswith(b"[")]
             if batch:
-                self._store(batch, done)
+                self.take(batch, done)
                 cursor.frames += len(batch)
                 cursor.max_sequence = max(cursor.max_sequence, found.max_sequence)
             if found.payloads:
@@ -238,7 +238,8 @@ class Drainer:
                     raise
                 time.sleep(0.005)
 
-    def _store(self, batch: list[bytes], done: Drained) -> None:
+    def take(self, batch: Sequence[bytes], done: Drained) -> None:
+        """Store a batch of encoded records, and do what follows from the traces that end with it."""
         accepted = self._accept(batch)
         done.frames += len(batch)
         done.stored += accepted.stored
@@ -249,6 +250,12 @@ class Drainer:
         # (document, flags) may not have been done.
         ended = [records.decode(each).trace for each in batch if each[_END_SLICE] == _END_MARK]
         self._after(dict.fromkeys([*ended, *accepted.ended]), done)
+
+    def follow(self, traces: Sequence[str]) -> Drained:
+        """Do once more what follows from the end of these traces, whose rows have changed since."""
+        done = Drained()
+        self._after(dict.fromkeys(traces), done)
+        return done
 
     def _after(self, ended: dict[str, None], done: Drained) -> None:
         """Do what follows from the end of traces, one by one: what fails for one of them must not stop the road."""

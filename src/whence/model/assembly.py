@@ -27,6 +27,7 @@ from whence.model.trace import (
 
 _S = TypeVar("_S")
 _NS = 1e9
+_GRAVITY = {COMPLETE: 0, INCOMPLETE: 1, FAILED: 2}
 _json = msgspec.json
 # What a payload of another shape than its kind's does to code that folds it. Listed, so that bugs of other kinds show.
 _UNFOLDABLE = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, AttributeError, KeyError, ArithmeticError)
@@ -43,6 +44,7 @@ class _Assembler:
         self._calls: dict[str, LlmUse] = {}  # by span, and by the record of their end
         self._spans: dict[str, SpanUse] = {}
         self._root = ""  # the span of the trace itself
+        self._speaker = ""  # the span of a run inside it that says more of it than OpenTelemetry could
 
     def add(self, record: Record) -> None:
         view = self.view
@@ -70,11 +72,17 @@ class _Assembler:
 
     def trace_start(self, record: Record) -> None:
         view = self.view
+        start = _json.decode(record.payload, type=shape.TraceStart)
         if view.start_record and record.parent:
-            return  # another process goes on with this trace: the one that began it speaks for it
-        self._root = record.span
+            if view.start.generator == shape.OPENTELEMETRY != start.generator and not self._speaker:
+                # A run within a request that OpenTelemetry has begun: it knows the question, the project and the outcome.
+                self._speaker = record.span
+                view.start = msgspec.structs.replace(start, trace_id=view.start.trace_id)
+                view.project = record.project or view.project
+            return  # else another process goes on with this trace: the one that began it speaks for it
+        self._root = view.root = record.span
         view.project = record.project or view.project
-        view.start = _json.decode(record.payload, type=shape.TraceStart)
+        view.start = start
         view.trace_id = view.start.trace_id
         view.started_ns = record.ts_ns
         view.start_record = record.record_id
@@ -82,8 +90,12 @@ class _Assembler:
     def trace_end(self, record: Record) -> None:
         view = self.view
         end = _json.decode(record.payload, type=shape.TraceEnd)
-        if (self._root and record.span != self._root) or (view.end is not None and end.reason == "process_lost"):
+        ours = not self._root or record.span in (self._root, self._speaker)
+        if not ours or (view.end is not None and end.reason == "process_lost"):
             return  # not the end of the trace as a whole; or its owner spoke for itself after all
+        if view.end is not None and self._speaker and _GRAVITY.get(end.status, 1) <= _GRAVITY.get(view.end.status, 1):
+            view.completed_ns = max(record.ts_ns, view.completed_ns or 0)
+            return  # of the run and the request around it, the worse outcome is that of the trace
         view.end = end
         view.status = end.status if end.status in (COMPLETE, FAILED, INCOMPLETE) else INCOMPLETE
         view.completed_ns = record.ts_ns
@@ -116,8 +128,12 @@ class _Assembler:
         """Return the LLM call of a span, made on first mention."""
         use = self._calls.get(record.span)
         if use is None:
+            begun = self._spans.pop(record.span, None)  # OpenTelemetry tells at its end only what a span was
+            if begun is not None:
+                self.view.spans.remove(begun)
             use = LlmUse(record.name, record.stage, record.record_id, record.ts_ns, None, attributes)
             use.span, use.parent, use.component, use.open = record.span, record.parent, record.component, True
+            use.start_record = begun.start_record if begun is not None else ""
             self._calls[record.span] = use
             self.view.llm_calls.append(use)
         return use
@@ -148,6 +164,7 @@ class _Assembler:
             self._stage_end(record, end)
         else:
             span = self._span(record, end.type, end.attributes)
+            span.type, span.name, span.component = end.type, record.name, record.component or span.component
             span.ended_ns, span.duration_ns, span.end_record = record.ts_ns, end.duration_ns, record.record_id
             span.outputs, span.error = end.outputs, end.error
             if not span.start_record:

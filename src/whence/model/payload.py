@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+OPENTELEMETRY = "opentelemetry"
+"""The generator of traces that began with a span of OpenTelemetry."""
 STAGE = "stage"
 LLM = "llm"
 TOOL = "tool"

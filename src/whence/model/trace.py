@@ -139,6 +139,7 @@ class TraceView:
     project: str
     start: TraceStart
     started_ns: int
+    root: str = ""  # the span of the trace as a whole
     status: str = IN_PROGRESS
     completed_ns: int | None = None
     end: TraceEnd | None = None

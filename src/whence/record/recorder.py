@@ -136,6 +136,7 @@ class Recorder:
         said: bytes | None = None,
         plain: bool = False,
         ready: bytes | None = None,
+        record_id: str | None = None,
     ) -> str | None:
         """Record one thing; returns its id, or None if it was dropped (and counted).
 
@@ -146,6 +147,7 @@ class Recorder:
             said: the encoded part of the payload that the user said, where the rest is ours (ids look like secrets).
             plain: the caller has seen that the payload `is_plain`.
             ready: the encoded payload, where it is wholly ours and nothing in it needs a look.
+            record_id: an id that follows from what is said, where that may be said twice (`clock.derived_id`).
         """
         try:
             body = _encode(payload) if ready is None else ready
@@ -161,7 +163,8 @@ class Recorder:
             body, flags = self._carefully(kind, payload, None, where, level, flags)
         try:
             label = self._labels.get(name) or self.label(name)
-            record_id = self._new_id(ts_ns)
+            if record_id is None:
+                record_id = self._new_id(ts_ns)
             opening, priority = _KINDS[kind]
             data = b'["%b%b%b,%d%b%d,%b]' % (record_id.encode(), opening, label[1], ts_ns, where, flags, body)
             return record_id if self._append(data, priority) else None
@@ -296,6 +299,10 @@ class Recorder:
             self._bound.clear()
         self._bound[otel_trace_id] = None
         return True
+
+    def is_bound(self, otel_trace_id: str) -> bool:
+        """Return whether a trace of this process has that OpenTelemetry trace id."""
+        return otel_trace_id in self._bound
 
     # -- accounts -----------------------------------------------------------------------------------------------
 

@@ -129,9 +129,25 @@ class Runtime:
         own = self._recorder.writer if self._recorder is not None else None
         return self.drainer().drain(budget_s=budget_s, first=own, progress=progress)
 
+    def price(self, *, progress: Callable[[int, int], None] | None = None) -> str | None:
+        """Price the LLM calls that are new in the store; returns what went wrong, if anything.
+
+        For whoever asks, not for a program that records: the price table takes half a second to load, where there is a
+        call to price. Documents of runs that had ended are written again, with their costs.
+        """
+        from whence.price.pricing import keep_priced
+
+        priced = keep_priced(self.store(), self.settings.data, progress=progress)
+        if priced.traces:
+            self.drainer().follow(priced.traces)
+        return priced.trouble
+
     def ready_store(self) -> "Store":
-        """Return the store with everything spooled drained into it: what every question reads."""
+        """Return the store with everything spooled drained into it, and priced: what every question reads."""
         self.drain()
+        trouble = self.price()
+        if trouble is not None:
+            notice(f"whence could not price the newest LLM calls: {trouble}")
         return self.store()
 
     def records(self, project: str | None) -> bool:

@@ -1,7 +1,8 @@
 """What every store promises (memory, SQLite, and whatever comes later). One contract suite in `tests/contracts/`
 holds them all to this page.
 
-**Writing.** A store has one verb for it, `accept`. At most one process writes at a time: the holder of the drain lock.
+**Writing.** A store has one verb for it, `accept`. At most one process drains at a time, the holder of
+the drain lock; who adds what follows from stored records (costs) may write beside it.
 A batch is taken whole or not at all, with everything derived from it (traces, findings, roll-ups, full text) in the
 same transaction. A record that is already there, by (project, record id), is counted as a duplicate and changes
 nothing; the first one wins. A batch member that is no record is quarantined, with its reason, and the others go in.
@@ -149,6 +150,15 @@ class Store(Protocol):
 
     def content(self, sha256: str) -> str | None:
         """Return the text with this hash (64 hex digits), or None if it is unknown or was erased."""
+        ...
+
+    def records_using(
+        self, sha256: str, *, kinds: Sequence[str] = (), trace: str | None = None, limit: int = 100
+    ) -> tuple[Record, ...]:
+        """Return the records that refer to a text, the last to arrive first; of these kinds and this trace, if given.
+
+        They are found whether the text is there, was erased, or never arrived.
+        """
         ...
 
     def erase_content(self, sha256: str) -> bool:

@@ -5,6 +5,7 @@ Everything derived is computed when it is asked for, straight from the records. 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -186,6 +187,22 @@ class MemoryStore:
     def content(self, sha256: str) -> str | None:
         with self._open():
             return self._contents.get(sha256.lower())
+
+    def records_using(
+        self, sha256: str, *, kinds: Sequence[str] = (), trace: str | None = None, limit: int = 100
+    ) -> tuple[Record, ...]:
+        derive.check_limit(limit)
+        wanted, of = sha256.lower(), derive.bare_id(trace) or trace if trace is not None else None
+        with self._open():
+            found = (
+                each
+                for each in reversed(self._records)
+                if (not kinds or each.kind in kinds)
+                and (of is None or each.trace == of)
+                and wanted.encode() in bytes(each.payload).lower()
+                and wanted in matching.contents_of(each)
+            )
+            return tuple(islice(found, limit))
 
     def findings(
         self,

@@ -104,7 +104,7 @@ SELECT
             +r.n IN (f.first_n, f.named_n)
             OR +r.kind IN (
                 'trace.start', 'trace.end', 'trace.document', 'trace.flag',
-                'span.start', 'span.end', 'attempt', 'outputs'
+                'span.start', 'span.end', 'attempt', 'outputs', 'cost'
             )
             OR (+r.kind = 'decision' AND coalesce(nullif(r.stage, ''), r.name) = 'quality_gate')
             OR (+r.kind = 'evidence' AND coalesce(nullif(r.stage, ''), r.name) IN ('collection', 'quality_gate'))
@@ -423,6 +423,14 @@ SELECT id FROM traces WHERE writer = ? AND status = 'in_progress' ORDER BY start
 -- A text by its hash.
 SELECT text FROM contents WHERE sha256 = ?
 
+-- records_using --
+-- Records that refer to a text, the last to arrive first. CROSS keeps this order of the tables: from the text to its
+-- records, never over all records of a kind.
+SELECT r.record_id, r.kind, r.name, r.ts_ns, r.trace, r.span, r.parent, r.stage, r.project, r.component, r.level,
+    r.flags, CAST(r.payload AS BLOB)
+FROM content_uses u CROSS JOIN records r ON r.n = u.n
+WHERE u.sha256 = ? AND /*filters*/ ORDER BY u.n DESC LIMIT ?
+
 -- findings --
 -- Matching findings, the last to arrive first.
 SELECT record_id, ts_ns, trace, project, CAST(finding AS BLOB) FROM findings WHERE /*filters*/ ORDER BY n DESC LIMIT ?
@@ -513,6 +521,10 @@ kind = ?
 -- record_high --
 -- Looked up: the index over level high and critical.
 level >= 3
+
+-- check_trace --
+-- Checked.
++trace = ?
 
 -- check_name --
 -- Checked.

@@ -1,6 +1,6 @@
 """Questions to the tables. Each function takes a connection and returns values of the model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import apsw
@@ -63,6 +63,22 @@ def trace_records(connection: apsw.Connection, trace: str) -> Iterator[Record]:
     if wanted is not None:
         for row in connection.execute(sql("trace_records"), (bytes.fromhex(wanted),)):
             yield rows.record_of(row)
+
+
+def records_using(
+    connection: apsw.Connection, sha256: bytes | None, *, kinds: Sequence[str], trace: str | None, limit: int
+) -> tuple[Record, ...]:
+    """Return the records that refer to a text."""
+    derive.check_limit(limit)
+    if sha256 is None:
+        return ()
+    found = filters.Where()
+    if kinds:
+        found.add("check_kinds", msgspec.json.encode(list(kinds)).decode())
+    if trace is not None:
+        found.add("check_trace", bytes.fromhex(derive.bare_id(trace) or ("00" if trace else "")))
+    got = connection.execute(filtered("records_using", found.fragments), (sha256, *found.values, limit))
+    return tuple(rows.record_of(row) for row in got)
 
 
 def trace(connection: apsw.Connection, trace_id: str) -> TraceSummary | None:

@@ -137,6 +137,12 @@ class SqliteStore:
             found = connection.execute(sql("content"), (key,)).fetchone()
         return found[0] if found is not None else None
 
+    def records_using(
+        self, sha256: str, *, kinds: Sequence[str] = (), trace: str | None = None, limit: int = 100
+    ) -> tuple[Record, ...]:
+        with self._connections.reader() as connection:
+            return reading.records_using(connection, _sha256(sha256), kinds=kinds, trace=trace, limit=limit)
+
     def findings(
         self,
         *,

@@ -1,0 +1,142 @@
+"""Files on their way in: JSON lines of an export, OTLP JSON of a collector. In batches, with flat memory.
+
+Lines of whence's own are taken as they are: they were redacted when they were recorded. What comes from OpenTelemetry
+goes the road of everything that is recorded, redaction included. Reading a file twice changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from whence.collect.drainer import Drained, Drainer
+from whence.errors import BadInput
+from whence.record.foreign import Foreign
+from whence.wire import lines
+from whence.wire.otlp.spans import OtelLog, OtelSpan
+
+BATCH_RECORDS = 10_000
+BATCH_BYTES = 16 * 1024 * 1024
+SPANS_AT_ONCE = 20_000
+
+Tick = Callable[[], None]
+
+
+class Imported(msgspec.Struct, kw_only=True):
+    """What an import did."""
+
+    records: int = 0  # read
+    stored: int = 0
+    duplicates: int = 0  # known before
+    contents: int = 0
+    spans: int = 0
+    logs: int = 0
+    traces: int = 0
+    skipped: list[str] = []  # lines that could not be read, the first hundred
+    skipped_total: int = 0
+
+
+MOST_SKIPPED = 100
+
+
+def json_lines(file: Iterable[bytes], drainer: Drainer, *, tick: Tick = lambda: None) -> Imported:
+    """Take the lines of an export into the store.
+
+    A damaged line is skipped and named; the others are taken. Raises BadInput where the file is none of ours.
+    """
+    done = Imported()
+    drained = Drained()
+    batch: list[bytes] = []
+    size = 0
+    for number, line in enumerate(file, 1):
+        if number == 1 and lines.is_header(line):
+            continue
+        if not line.strip():
+            continue
+        try:
+            data = lines.decode(line)
+        except BadInput as exc:
+            if done.records == 0 and number <= 2:
+                raise BadInput(f"line {number}: {exc}; accepted: what `whence export` wrote, OTLP JSON") from None
+            _skip(done, f"line {number}: {exc}")
+            continue
+        done.records += 1
+        batch.append(data)
+        size += len(data)
+        if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            drainer.take(batch, drained)
+            batch, size = [], 0
+            tick()
+    if batch:
+        drainer.take(batch, drained)
+    done.stored, done.duplicates, done.contents = drained.stored, drained.duplicates, drained.contents
+    _skip_many(done, drained.quarantined)
+    return done
+
+
+def is_json_lines(first: bytes) -> bool:
+    """Return whether a file that begins with this line is an export of whence's own (`json_lines`)."""
+    return lines.is_header(first) or b'"record_id"' in first
+
+
+def _skip(done: Imported, why: str) -> None:
+    done.skipped_total += 1
+    if len(done.skipped) < MOST_SKIPPED:
+        done.skipped.append(why)
+
+
+def _skip_many(done: Imported, quarantined: int) -> None:
+    if quarantined:
+        done.skipped_total += quarantined
+        done.skipped.append(f"{quarantined} records that no store can keep (see the quarantine table)")
+
+
+def otlp(said: Iterable[OtelSpan | OtelLog], foreign: Foreign, drain: Callable[[], None]) -> Imported:
+    """Take spans and log records into the spool, and drain it every so often.
+
+    A trace whose root is not in the file begins with its earliest span, and is `complete` for the reason
+    `root_not_seen`.
+    """
+    done = Imported()
+    rootless: dict[str, tuple[int, str, int, str | None]] = {}
+    ended: set[int] = set()
+    for each in said:
+        if isinstance(each, OtelLog):
+            foreign.logged(each)
+            done.logs += 1
+            continue
+        done.spans += 1
+        foreign.ended(each)
+        _account(each, rootless, ended)
+        if done.spans % SPANS_AT_ONCE == 0:
+            drain()
+    for trace, (start_ns, span, end_ns, service) in rootless.items():
+        foreign.rootless(trace, span, start_ns, end_ns, service)
+    drain()
+    done.traces = len(ended) + len(rootless)
+    return done
+
+
+def _account(span: OtelSpan, rootless: dict[str, tuple[int, str, int, str | None]], ended: set[int]) -> None:
+    key = int(span.trace[:32] or "0", 16)  # a number takes a third of the memory of its text
+    if not span.parent:
+        ended.add(key)
+        rootless.pop(span.trace, None)
+    elif key not in ended:
+        service = span.resource.get("service.name")
+        end_ns = span.end_ns or span.start_ns
+        known = rootless.get(span.trace)
+        if known is None:
+            rootless[span.trace] = (span.start_ns, span.span, end_ns, service if isinstance(service, str) else None)
+        else:
+            earliest = (span.start_ns, span.span) if span.start_ns < known[0] else known[:2]
+            rootless[span.trace] = (*earliest, max(end_ns, known[2]), known[3])
+
+
+def counted(file: BinaryIO, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the lines of a file, telling how many bytes they took."""
+    done = 0
+    for line in file:
+        done += len(line)
+        on_bytes(done)
+        yield line

@@ -1,0 +1,217 @@
+"""A JSON document of any size, read item by item: the outer objects are walked, only the innermost are parsed whole."""
+
+import codecs
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+from whence.errors import BadInput
+
+MOST_CHARS: Final = 64 * 1024 * 1024
+"""A single item is not followed further."""
+_KEEP: Final = 1024 * 1024
+_AT_THE_EDGE: Final = 64
+_SPACE: Final = " \t\r\n"
+_SPANS: Final = ("resourceSpans", "resource_spans")
+_LOGS: Final = ("resourceLogs", "resource_logs")
+_SCOPES: Final = ("scopeSpans", "scope_spans", "scopeLogs", "scope_logs", "instrumentationLibrarySpans")
+_ITEMS: Final = ("spans", "logRecords", "log_records")
+_SCOPE: Final = ("scope", "instrumentationLibrary")
+
+Made = TypeVar("Made")
+Make = Callable[[bool, Any, Any, Any], Made]
+
+
+class _Bad(Exception):
+    """What is wrong at the cursor."""
+
+
+class _Cursor:
+    """A place in a text that comes in pieces."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._value = json.JSONDecoder().raw_decode
+        self._line = 1
+        self._ended = False
+        self.text = ""
+        self.at = 0
+
+    @property
+    def line(self) -> int:
+        """The number of the line of the cursor."""
+        return self._line + self.text.count("\n", 0, self.at)
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        if self.at > _KEEP:
+            self._line += self.text.count("\n", 0, self.at)
+            self.text = self.text[self.at :]
+            self.at = 0
+        try:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                self.text += self._decoder.decode(b"", final=True)
+            else:
+                self.text += self._decoder.decode(chunk)
+        except UnicodeDecodeError as exc:
+            raise _Bad(f"not UTF-8: {exc.reason}") from None
+        return True
+
+    def peek(self) -> str:
+        """Return the next character that is no space, or "" at the end."""
+        while True:
+            text, at, end = self.text, self.at, len(self.text)
+            while at < end and text[at] in _SPACE:
+                at += 1
+            self.at = at
+            if at < end:
+                return text[at]
+            if not self._more():
+                return ""
+
+    def take(self, wanted: str) -> str:
+        """Take the next character, which is one of those wanted."""
+        found = self.peek()
+        if not found or found not in wanted:
+            accepted = " or ".join(repr(each) for each in wanted)
+            raise _Bad(f"expected {accepted}, found {found!r}" if found else f"expected {accepted}, found the end")
+        self.at += 1
+        return found
+
+    def value(self) -> Any:
+        """Parse the next value whole."""
+        self.peek()
+        while True:
+            try:
+                made, end = self._value(self.text, self.at)
+            except json.JSONDecodeError as exc:
+                # At the edge of what has been read it may only be cut off; elsewhere more would not mend it.
+                cut = exc.msg.startswith("Unterminated string") or len(self.text) - exc.pos < _AT_THE_EDGE
+                if not cut or len(self.text) - self.at > MOST_CHARS or not self._more():
+                    raise _Bad(exc.msg[0].lower() + exc.msg[1:]) from None
+            except RecursionError:
+                raise _Bad("nested too deep") from None
+            else:
+                if end < len(self.text) or not self._more():  # a number may go on
+                    self.at = end
+                    return made
+
+    def walk(self) -> Iterator[str]:
+        """Walk the next object: whoever asks takes the value after each key."""
+        self.take("{")
+        if self.peek() == "}":
+            self.at += 1
+            return
+        while True:
+            if self.peek() != '"':
+                raise _Bad(f"expected a key, found {self.peek()!r}")
+            key = self.value()
+            self.take(":")
+            yield key
+            if self.take(",}") == "}":
+                return
+
+    def items(self) -> Iterator[None]:
+        """Walk the next array, or null: whoever asks takes each value."""
+        if self.peek() == "n":
+            if self.value() is not None:
+                raise _Bad("expected an array")
+            return
+        self.take("[")
+        if self.peek() == "]":
+            self.at += 1
+            return
+        while True:
+            yield
+            if self.take(",]") == "]":
+                return
+
+    def skip(self) -> None:
+        """Pass over the next value; of an array one item at a time."""
+        if self.peek() == "[":
+            for _ in self.items():
+                self.value()
+        else:
+            self.value()
+
+
+def read(chunks: Iterable[bytes], name: str, make: Make[Made]) -> Iterator[Made]:
+    """Read requests that follow one another, in any layout.
+
+    Args:
+        chunks: pieces of UTF-8, of any size.
+        name: how to call the source in a message.
+        make: makes what is yielded, of (whether it is a span, the item, its resource, its scope).
+
+    Raises:
+        BadInput: where the document is not what it should be.
+    """
+    cursor = _Cursor(chunks)
+    try:
+        while cursor.peek():
+            if cursor.peek() == "[":
+                for _ in cursor.items():
+                    yield from _request(cursor, make)
+            else:
+                yield from _request(cursor, make)
+    except (_Bad, BadInput) as exc:
+        from whence.wire.otlp.otlp_json import bad
+
+        given = cursor.text[cursor.at : cursor.at + _AT_THE_EDGE]
+        raise bad(name, cursor.line, given, str(exc)) from None
+
+
+def _request(cursor: _Cursor, make: Make[Made]) -> Iterator[Made]:
+    known = passed = False
+    for key in cursor.walk():
+        if key in _SPANS or key in _LOGS:
+            known = True
+            for _ in cursor.items():
+                yield from _group(cursor, key in _SPANS, make)
+        else:
+            passed = passed or not key.startswith("resource")
+            cursor.skip()
+    if passed and not known:
+        raise _Bad("no resourceSpans and no resourceLogs")
+
+
+def _group(cursor: _Cursor, is_span: bool, make: Make[Made]) -> Iterator[Made]:
+    resource: Any = None
+    held: list[tuple[Any, Any]] = []  # items that came before their resource
+    for key in cursor.walk():
+        if key == "resource":
+            resource = cursor.value() or {}
+        elif key in _SCOPES:
+            for _ in cursor.items():
+                for item, scope in _scope(cursor):
+                    if resource is None:
+                        held.append((item, scope))
+                    else:
+                        yield make(is_span, item, resource, scope)
+        else:
+            cursor.skip()
+    for item, scope in held:
+        yield make(is_span, item, resource, scope)
+
+
+def _scope(cursor: _Cursor) -> Iterator[tuple[Any, Any]]:
+    scope: Any = None
+    held: list[Any] = []
+    for key in cursor.walk():
+        if key in _SCOPE:
+            scope = cursor.value() or {}
+        elif key in _ITEMS:
+            for _ in cursor.items():
+                item = cursor.value()
+                if scope is None:
+                    held.append(item)
+                else:
+                    yield item, scope
+        else:
+            cursor.skip()
+    for item in held:
+        yield item, scope
