@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode
 
 from whence.errors import BadInput
-from whence.record.foreign import Foreign
+from whence.record import otel
+from whence.record.foreign import Foreign, says_nothing
+from whence.runtime import runtime as runtime_module
 from whence.wire.otlp.from_sdk import from_log, from_span
 
 if TYPE_CHECKING:
@@ -31,36 +34,33 @@ class WhenceSpanProcessor(SpanProcessor):
         """Args: project: of the runs; otherwise the `project` of the settings, else the resource's service.name."""
         self.active = True
         self._project = project
-        self._made: dict[str, Foreign] = {}
+        self._runtime: Any = None
+        self._made: Foreign | None = None
         self._announcing = _Announcer()
 
     @property
     def foreign(self) -> Foreign:
         """What turns spans into records; made with the first one, of the runtime there is then."""
-        from whence.runtime.runtime import runtime_or_default
-
-        runtime = runtime_or_default()
-        made = self._made.get("foreign")
-        if made is None or made.recorder is not runtime.recorder:
-            made = Foreign(runtime.recorder, self._project or runtime.settings.project)
-            self._made["foreign"] = made
+        made, found = self._made, runtime_module.peek()
+        if made is None or found is None or found is not self._runtime:
+            found = runtime_module.runtime_or_default()
+            made = self._made = Foreign(found.recorder, self._project or found.settings.project)
+            self._runtime = found
         return made
 
     def on_start(self, span: Span, parent_context: "Context | None" = None) -> None:
         """Record that a span begins."""
         if not self.active:
             return
-        context, parent = span.context, span.parent
         try:
-            self.foreign.started(
-                f"{context.trace_id:032x}",
-                f"{context.span_id:016x}",
-                f"{parent.span_id:016x}" if parent is not None else "",
-                span.name,
-                span.start_time or 0,
-                remote=parent is not None and parent.is_remote,
-                service=_service(span),
-            )
+            foreign, context, above = self.foreign, span.context, span.parent
+            trace, own = "%032x" % context.trace_id, "%016x" % context.span_id
+            parent = "%016x" % above.span_id if above is not None else ""
+            began = span.start_time or 0
+            if not foreign.knows(trace):
+                remote = above is not None and above.is_remote
+                foreign.meet(trace, own, parent, began, remote=remote, service=_service(span))
+            foreign.started(trace, own, parent, span.name, began)
         except Exception as exc:  # noqa: BLE001 - the host's span goes on
             self.foreign.lost(exc)
 
@@ -70,6 +70,21 @@ class WhenceSpanProcessor(SpanProcessor):
             return
         try:
             foreign = self.foreign
+            given = span.attributes
+            attributes = dict(given.copy()) if given else {}  # type: ignore[attr-defined]
+            scope = span.instrumentation_scope
+            if (
+                span.status.status_code is not StatusCode.ERROR
+                and not span.events
+                and not span.links
+                and says_nothing(attributes, scope.name if scope is not None else "")
+            ):
+                context, above = span.context, span.parent
+                ids = ("%032x" % context.trace_id, "%016x" % context.span_id)
+                parent = "%016x" % above.span_id if above is not None else ""
+                times = (span.start_time or 0, span.end_time or 0)
+                if foreign.ended_plain(*ids, parent, span.name, *times, attributes):
+                    return
             read = from_span(span)
             if foreign.ended(read):
                 self._announcing.announce(foreign, read.trace)
@@ -161,6 +176,7 @@ def install(provider: Any = None, *, logger_provider: Any = None, project: str |
     if hasattr(logs, "add_log_record_processor"):
         logs.add_log_record_processor(WhenceLogProcessor(made))
     _installed.append((made, chosen, logs))
+    otel.known.append(chosen)
     return made
 
 
@@ -176,6 +192,7 @@ def remove(provider: Any = None) -> None:
         if provider is None or each[1] is provider:
             each[0].active = False  # the SDK knows no way to take a processor out
             _installed.remove(each)
+            otel.known.remove(each[1])
 
 
 def _service(span: Any) -> str | None:

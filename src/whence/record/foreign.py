@@ -24,6 +24,7 @@ from whence.redact.value import Flag
 from whence.wire.otlp import logs, own
 from whence.wire.otlp.dialects import Reading, read
 from whence.wire.otlp.logs import LogReading
+from whence.wire.otlp.names import OF_SCOPE, RULES
 from whence.wire.otlp.spans import ERROR, OtelLog, OtelSpan
 
 MOST_TRACES: Final = 10_000
@@ -37,6 +38,10 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], tuple[str, Any
     own.CHECK: (kinds.CHECK, own.check),
 }
 """Events that whence itself has said to OpenTelemetry."""
+_PREFIXES: Final = ("gen_ai.", "llm.", "whence.", "traceloop.", "ai.", "openinference.")
+"""How names begin that are flattened lists, of which the tables of the dialects know only the beginning."""
+_plain: Final = frozenset((str, int, bool, type(None), float)).issuperset
+_text: Final = frozenset((str,)).issuperset
 _SPAN_BEGUN: Final = b'{"type":"span"}'
 
 
@@ -74,24 +79,49 @@ class Foreign:
 
     # -- spans ----------------------------------------------------------------------------------------------------
 
-    def started(
-        self, trace: str, span: str, parent: str, name: str, ts_ns: int, *, remote: bool, service: str | None
-    ) -> None:
-        """Record that a span begins, so that one that never ends is seen.
+    def knows(self, trace: str) -> bool:
+        """Return whether a span of the trace has been seen."""
+        return trace in self._joined
+
+    def meet(self, trace: str, span: str, parent: str, ts_ns: int, *, remote: bool, service: str | None) -> None:
+        """Make a trace known that begins with this span, as far as this process is concerned.
 
         Args:
             remote: the parent is a span of another process.
             service: service.name of the resource, if it names one.
         """
         try:
+            self._join(trace, span, parent if remote else "", ts_ns, service, root=remote or not parent)
+        except Exception as exc:  # noqa: BLE001 - nothing of ours may fail in the host's spans
+            self.recorder.refuse("otel.meet", exc)
+
+    def started(self, trace: str, span: str, parent: str, name: str, ts_ns: int) -> None:
+        """Record that a span of a known trace begins, so that one that never ends is seen."""
+        try:
             joined = self._joined.get(trace)
-            if joined is None:
-                joined = self._join(trace, span, parent if remote else "", ts_ns, service, root=remote or not parent)
-            if joined.recorded:
+            if joined is not None and joined.recorded:
                 where = b',"%b","%b","%b","",%b,"",0,' % (trace.encode(), span.encode(), parent.encode(), joined.lead)
                 self.recorder.emit(kinds.SPAN_START, name, where, None, ts_ns, plain=True, ready=_SPAN_BEGUN)
-        except Exception as exc:  # noqa: BLE001 - nothing of ours may fail in the host's spans
+        except Exception as exc:  # noqa: BLE001 - as above
             self.recorder.refuse("otel.start", exc)
+
+    def ended_plain(
+        self, trace: str, span: str, parent: str, name: str, start_ns: int, end_ns: int, attributes: dict[str, Any]
+    ) -> bool:
+        """As `ended`, for most of all spans: neither failed nor said in a dialect, so that nothing needs to be read."""
+        try:
+            joined = self._joined.get(trace)
+            if joined is None or not joined.recorded or (joined.own and joined.root == span):
+                return False
+            self.spans += 1
+            end = shape.SpanEnd(shape.SPAN, 1, end_ns - start_ns, None, None, attributes)
+            where = b',"%b","%b","%b","",%b,"",0,' % (trace.encode(), span.encode(), parent.encode(), joined.lead)
+            plain = _text(map(type, attributes)) and _plain(map(type, attributes.values()))
+            self.recorder.emit(kinds.SPAN_END, name, where, end, end_ns, joined.level, 0, None, plain)
+            return True
+        except Exception as exc:  # noqa: BLE001 - as above
+            self.recorder.refuse("otel.end", exc)
+            return True
 
     def ended(self, span: OtelSpan) -> bool:
         """Record a span that has ended; True if the trace has ended with it."""
@@ -334,6 +364,15 @@ class Foreign:
     def lost(self, exc: Exception) -> None:
         """Count something that could not even be read."""
         self.recorder.refuse("otel.read", exc, STRUCTURE)
+
+
+def says_nothing(attributes: dict[str, Any], scope: str) -> bool:
+    """Return whether no dialect has anything to read in a span, by the names of its attributes."""
+    return (
+        RULES.keys().isdisjoint(attributes)
+        and scope not in OF_SCOPE
+        and not any(key.startswith(_PREFIXES) for key in attributes)
+    )
 
 
 def _of_other(reading: Reading) -> tuple[dict[str, Any], Any]:

@@ -9,6 +9,10 @@ import sys
 from typing import Any, NamedTuple
 
 
+known: list[Any] = []
+"""Providers of the host's that were handed to us (`instrument.opentelemetry`)."""
+
+
 class Remote(NamedTuple):
     """A span of somebody else's that ours continue."""
 
@@ -50,6 +54,8 @@ def _flags(api: Any, trace: int) -> Any:
     if active.is_valid:
         return active.trace_flags
     sampler = getattr(api.get_tracer_provider(), "sampler", None)
+    if sampler is None and known:  # the host keeps its provider to itself
+        sampler = getattr(known[-1], "sampler", None)
     if sampler is None:
         return None
     sampled = sampler.should_sample(None, trace, "whence").decision.is_sampled()
