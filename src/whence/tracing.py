@@ -18,10 +18,10 @@ from whence.model.quality import passed_of
 from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, Decision, StageTrace, TraceResult
 from whence.record import context
 from whence.record.disabled import NoTrace
+from whence.record.failure import describe_error
 from whence.record.guard import guarded, not_started
 from whence.record.normalise import as_label, as_object
 from whence.record.notice import notice
-from whence.record.failure import describe_error
 from whence.record.trace import Trace as RecordedTrace
 
 if TYPE_CHECKING:

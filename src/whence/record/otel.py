@@ -8,7 +8,6 @@ began in, and the last one must leave the host's context as it was before the fi
 import sys
 from typing import Any, NamedTuple
 
-
 known: list[Any] = []
 """Providers of the host's that were handed to us (`instrument.opentelemetry`)."""
 

@@ -1,0 +1,18 @@
+"""Generated text is looked at here, and never run.
+
+What comes in: a text (or the bytes of a file) that a program made, and its path.
+What goes out: one `CheckResult` per check, each failure with its line, column and the lines around it.
+
+    interface.check_text(text, path)    every check of this path's language
+    interface.register(suffix, …)       checks for another language
+    python.check_python(text, …)        encoding, syntax, indentation, ast, import; parsed once
+    environment.Environment             where imports are looked for: this interpreter, or another one's
+    data.JSON, data.TOML                the two smallest languages
+
+Nothing is imported or executed, neither the text nor what it imports: modules are looked for in directories and
+archives, and their names are read from their syntax trees. What only running code could tell is said to be untold
+(`attributes["not_told"]`), and does not fail a check.
+
+`passed` is None where a check could not be made: the text is above `interface.MOST_CHARS`, an earlier check failed
+that this one needs, or the checker itself broke; `error` says which.
+"""
