@@ -548,6 +548,43 @@ def test_a_text_is_kept_once_and_can_be_erased_for_good(store: Store) -> None:
     assert store.content("no hash") is None
 
 
+def test_the_records_that_use_a_text_are_found_by_its_hash(store: Store) -> None:
+    """Newest first; of some kinds, of one trace; whether the text is there, was erased, or never arrived."""
+    run, other = Run(1).start(), Run(2).start()
+    reference, never = {"content_sha256": SHA, "chars": 4, "preview": "text"}, {"content_sha256": "cd" * 32}
+    taken = store.accept(
+        [
+            *run.records,
+            *other.records,
+            encoded(1, "transform", {"source": reference, "result": never}, trace=run.otel_trace_id),
+            encoded(2, "check", {"content": reference}, trace=run.otel_trace_id),
+            encoded(3, "transform", {"materials": [{"content": reference}, {"content": reference}]}),
+            encoded(4, "transform", {"result": {"content_sha256": SHA.upper()}}, trace=other.otel_trace_id),
+            encoded(5, "event", {"message": SHA, "attributes": {"content_sha256": 5}}),
+            encoded(6, "event", {"message": "nothing"}),
+            content(7, SHA, "text"),
+        ]
+    )
+
+    def using(sha256: str, **only: object) -> list[int]:
+        return [int(each.record_id, 16) for each in store.records_using(sha256, **only)]  # type: ignore[arg-type]
+
+    assert (taken.stored, taken.contents) == (8, 1)
+    assert using(SHA) == using(SHA.upper()) == [4, 3, 2, 1]
+    assert using(SHA, kinds=("transform",)) == [4, 3, 1]
+    assert using(SHA, kinds=("check", "file")) == [2]
+    assert using(SHA, trace=run.otel_trace_id) == using(SHA, trace=run.otel_trace_id.upper()) == [2, 1]
+    assert using(SHA, trace="") == [3]
+    assert using(SHA, trace="no id") == []
+    assert using(SHA, limit=2) == [4, 3]
+    assert using("cd" * 32) == [1]
+    assert using("ef" * 32) == using("no hash") == using("") == []
+    assert store.erase_content(SHA)
+    assert using(SHA) == [4, 3, 2, 1]
+    with pytest.raises(BadInput):
+        store.records_using(SHA, limit=0)
+
+
 def test_findings_are_listed_newest_first(store: Store) -> None:
     run = Run(1).start()
     store.accept(

@@ -90,6 +90,16 @@ def test_a_backend_reads_parents_events_and_attributes_as_they_were_recorded(run
     assert [(each.name, each.attributes["body"]) for each in receiver.logs] == [("note", "careful")]
 
 
+def test_every_transformation_is_a_span_of_its_own(runtime: Runtime) -> None:
+    with whence.trace(project="shop") as trace, trace.stage("many"):
+        for number in range(300):
+            trace.transform(f"step {number}", "a", "b")
+    memory = InMemorySpanExporter()
+    exporting.export("last", spans=memory)
+
+    assert len({each.context.span_id for each in memory.get_finished_spans()}) == 302
+
+
 def test_any_exporter_of_the_sdk_will_do(runtime: Runtime) -> None:
     a_run()
     memory = InMemorySpanExporter()

@@ -156,3 +156,43 @@ def test_a_recovered_failure_is_told_and_blamed_for_nothing(runtime: Runtime) ->
     assert answer.first_bad_stage == "rank"
     assert "no index" in answer.headline
     assert "recovered" in [claim.rule for claim in answer.chain]
+
+
+def generated(fail: str) -> str:
+    with whence.trace(project="gen") as trace:
+        for component in ("a", "b"):
+            with trace.stage("component_generation", component=component) as stage:
+                text = f"import {fail}\n" if component == "a" else "import os\n"
+                stage.transform("healer", "\n", text, action="heal", attempt=1)
+                found = [{"type": "import", "message": f"no module {fail}", "line": 1}] if component == "a" else []
+                stage.check("imports", not found, type="import", content=text, failures=found)
+                stage.wrote(f"/nowhere/{component}.py", text, verify=False)
+                if found:
+                    stage.end(error="it does not import")
+        trace.mark("failed", "one component failed")
+    return trace.trace_id
+
+
+def test_a_check_that_failed_is_stated_and_the_bad_line_can_be_asked_about(runtime: Runtime) -> None:
+    answer = query.why(generated("nowhere"))
+
+    stated = {claim.rule: claim.statement for claim in answer.chain}
+    assert stated["check"] == "check imports of a failed: no module nowhere (line 1)"
+    assert answer.next_steps[:2] == ("whence blame /nowhere/a.py:1", f"whence heal-log {answer.trace_id}")
+
+
+def test_a_component_that_went_well_is_no_later_attempt_of_one_that_failed(runtime: Runtime) -> None:
+    answer = query.why(generated("nowhere"))
+
+    assert [
+        claim.rule for claim in answer.chain if claim.stage == "component_generation" and "stage" in claim.statement
+    ] == ["stage_error"]
+
+
+def test_a_check_that_passed_later_is_no_cause(runtime: Runtime) -> None:
+    with whence.trace(project="gen") as trace:
+        trace.check("syntax", False, type="syntax", failures=["bad"], component="a")
+        trace.check("syntax", True, type="syntax", component="a")
+        trace.mark("failed", "for another reason")
+
+    assert [claim.rule for claim in query.why(trace.trace_id).chain if claim.rule == "check"] == []

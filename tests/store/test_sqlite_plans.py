@@ -72,6 +72,18 @@ def test_single_things_are_looked_up(store: SqliteStore, name: str) -> None:
     assert "SCAN" not in plan(store, sql(name), ("x",))
 
 
+@pytest.mark.parametrize("fragments", [(), ("check_kinds",), ("check_kinds", "check_trace")])
+def test_the_records_that_use_a_text_are_looked_up_in_order(store: SqliteStore, fragments: tuple[str, ...]) -> None:
+    """From the text to its records: never over all records of a kind or a trace, however few the text has."""
+    values = {"check_kinds": '["transform"]', "check_trace": b"x"}
+
+    told = plan(store, filtered("records_using", fragments), (b"x", *(values[each] for each in fragments), 10))
+
+    assert "SEARCH u USING PRIMARY KEY (sha256=?)" in told
+    assert "SEARCH r USING INTEGER PRIMARY KEY" in told
+    assert "TEMP B-TREE" not in told
+
+
 @pytest.mark.parametrize("name", ["totals", "principle_patterns"])
 def test_sums_never_read_the_records(store: SqliteStore, name: str) -> None:
     found = filters.of_rollups(TraceFilter(project="p", intent="i", since_ns=1, until_ns=2))

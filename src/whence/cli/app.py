@@ -11,8 +11,9 @@ from whence.errors import BadInput
 
 _LOOK = Group("Look", sort_key=1)
 _ASK = Group("Ask", sort_key=2)
-_KEEP = Group("Keep well", sort_key=3)
-_ABOUT = Group("About", sort_key=4)
+_BRING = Group("Bring in and out", sort_key=3)
+_KEEP = Group("Keep well", sort_key=4)
+_ABOUT = Group("About", sort_key=5)
 _EVERYWHERE = Group("Everywhere", sort_key=9)
 
 _COMMANDS = (
@@ -22,9 +23,18 @@ _COMMANDS = (
     (_LOOK, "search", "records:search", "Find records by words."),
     (_LOOK, "tail", "records:tail", "Follow records as they come in."),
     (_ASK, "why", "traces:why", "Say why a run went wrong."),
+    (_ASK, "blame", "provenance:blame", "Say who put a line into a file."),
+    (_ASK, "heal-log", "provenance:heal_log", "Show what was tried to heal, and why it was not enough."),
+    (_ASK, "steps", "provenance:steps", "List what a run did to content, in order."),
+    (_ASK, "llm", "provenance:llm", "Show prompts and responses."),
+    (_ASK, "checks", "provenance:checks", "List checks and what they found."),
     (_ASK, "compare", "traces:compare", "Put two runs side by side."),
     (_ASK, "principles", "traces:principles", "List principles that keep falling short."),
     (_ASK, "flagged", "traces:flagged", "List runs that were flagged for review."),
+    (_ASK, "cost", "cost:app", "Say what LLM calls cost, and price them anew."),
+    (_BRING, "run", "run:run", "Run a program and record it as one run, without a change to it."),
+    (_BRING, "import", "transfer:import_", "Take runs from a file: JSON lines, or OTLP JSON."),
+    (_BRING, "export", "transfer:export", "Write runs to a file, or send them to a backend that speaks OpenTelemetry."),
     (_KEEP, "doctor", "upkeep:doctor", "Check that what is recorded arrives; say how to mend it."),
     (_KEEP, "drain", "upkeep:drain", "Move what lies in the spool into the store."),
     (_KEEP, "db", "upkeep:db", "Care for the store: stats, migrate, backup, vacuum."),

@@ -1,4 +1,4 @@
-"""`whence demo`: three real runs of the example pipeline, then what a person would look at first."""
+"""`whence demo`: real runs of an example pipeline, then what a person would look at first."""
 
 import importlib.util
 import os
@@ -36,6 +36,7 @@ class DemoFailed(WhenceError):
 
 def demo(
     *,
+    generation: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     keep: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Json = False,
 ) -> None:
@@ -44,14 +45,23 @@ def demo(
     They are recorded into --data, else WHENCE_DATA, else ./.whence-demo, which begins empty each time.
 
     Args:
+        generation: Instead, generate code: five files, one of them spoiled on the way, and who put the bad line there.
+            The files go to demo/generated in that directory.
         keep: Keep the runs of the demo before in ./.whence-demo. A directory that you name is never emptied.
     """
+    if generation:
+        from whence.cli import demo_generation
+
+        demo_generation.ready()
+        demo_generation.run(_data(keep), json=json)
+        return
     data = _data(keep)
-    package, root = locate()
+    package, root = locate("research")
     questions = _questions(package, root)
-    before = _runs_so_far()
+    before = runs_so_far(PROJECT)
     for name, options, what in _RUNS:
-        _one(package, root, questions[name], options, data / "reports", what)
+        arguments = (questions[name], "--project", PROJECT, "--out", str(data / "reports"), *options)
+        start(package, root, arguments, f"{what}: {questions[name]}", dies=bool(options))
     store = reading.ready()
     rows = [
         row for row in query.traces(TraceFilter(project=PROJECT), limit=50, store=store).items if row.id not in before
@@ -91,17 +101,17 @@ def _data(keep: bool) -> Path:
     return data
 
 
-def locate() -> tuple[str, Path | None]:
-    """Return the example's package, and the directory it must be run from where it is not installed.
+def locate(example: str) -> tuple[str, Path | None]:
+    """Return an example's package, and the directory it must be run from where it is not installed.
 
     Raises:
         NotFound: it is neither part of this installation nor beside this checkout.
     """
-    if importlib.util.find_spec("whence.examples") and importlib.util.find_spec("whence.examples.research"):
-        return "whence.examples.research", None
+    if importlib.util.find_spec("whence.examples") and importlib.util.find_spec(f"whence.examples.{example}"):
+        return f"whence.examples.{example}", None
     checkout = Path(__file__).resolve().parents[3]
-    if (checkout / "examples" / "research" / "__main__.py").is_file():
-        return "examples.research", checkout
+    if (checkout / "examples" / example / "__main__.py").is_file():
+        return f"examples.{example}", checkout
     raise NotFound(
         "the example pipeline is not part of this installation; install a wheel of whence, or use a checkout"
     )
@@ -130,32 +140,40 @@ def _questions(package: str, root: Path | None) -> dict[str, str]:
     return found
 
 
-def _runs_so_far() -> set[str]:
+def runs_so_far(project: str) -> set[str]:
+    """Return the ids of every run of a project."""
     found: set[str] = set()
     cursor: str | None = None
     store = reading.ready()
     while True:
-        page = query.traces(TraceFilter(project=PROJECT), limit=1000, cursor=cursor, store=store)
+        page = query.traces(TraceFilter(project=project), limit=1000, cursor=cursor, store=store)
         found |= {row.id for row in page.items}
         cursor = page.cursor
         if cursor is None:
             return found
 
 
-def _one(package: str, root: Path | None, question: str, options: tuple[str, ...], out: Path, what: str) -> None:
-    """Run the example once, in a process of its own; that it fails or dies is what it may be there for."""
-    with _waiting(f"{what}: {question}"):
+def start(package: str, root: Path | None, arguments: tuple[str, ...], what: str, *, dies: bool = False) -> str:
+    """Run an example once, in a process of its own; that it fails is what it may be there for. Raises DemoFailed.
+
+    Returns the last line that it said on stderr.
+
+    Args:
+        what: in words, for whoever waits.
+        dies: it may be killed as well.
+    """
+    with _waiting(what):
         done: subprocess.CompletedProcess[Any] = subprocess.run(
-            [sys.executable, "-m", package, question, "--project", PROJECT, "--out", str(out), *options],
+            [sys.executable, "-m", package, *arguments],
             env=_environment(root),
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
             check=False,
         )
-    killed = done.returncode < 0
-    if done.returncode not in (0, 1) and not (killed and options):
+    if done.returncode not in (0, 1) and not (done.returncode < 0 and dies):
         raise DemoFailed(f"the example pipeline ended with {done.returncode}: {_last_line(done.stderr)}")
+    return _last_line(done.stderr)
 
 
 @contextmanager

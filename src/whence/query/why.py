@@ -5,13 +5,16 @@ it (an unsure decision before it, a difference from the last good run) is a *hyp
 Each claim names its record.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
+from whence.model.content import CONTENT_KEY
 from whence.model.filters import TraceFilter
+from whence.model.payload import Check
 from whence.model.quality import number
 from whence.model.trace import (
     COMPLETE,
@@ -23,6 +26,7 @@ from whence.model.trace import (
     StageTrace,
     TraceSummary,
     TraceView,
+    Use,
 )
 from whence.query.compare import align, in_order
 from whence.query.document import view
@@ -103,7 +107,7 @@ def why(trace_id: str, *, store: Store | None = None) -> Why:
         hypotheses=hypotheses,
         good_run=good.trace_id if good is not None else None,
         changes=changes,
-        next_steps=_next_steps(row, good),
+        next_steps=_next_steps(row, good, trace),
     )
 
 
@@ -134,6 +138,7 @@ def _confirmed(trace: TraceView, row: TraceSummary) -> Iterator[Claim]:
             yield _fact(
                 f"LLM call {call.name} failed: {_short(call.error)}", call.stage, call.record_id, "llm", call.ts_ns
             )
+    yield from _checks(trace)
     yield from _gate(trace, row)
     yield from _worse_retries(trace, row)
     if row.dropped:
@@ -170,30 +175,50 @@ def _fact(statement: str, stage: str, record_id: str, rule: str, ts_ns: int) -> 
 
 
 def _stage_errors(stage: StageTrace) -> Iterator[Claim]:
-    failed = [attempt for attempt in stage.attempts if attempt.error and not _still_open(attempt)]
+    for component in dict.fromkeys(attempt.component for attempt in stage.attempts):
+        of = f" of {component}" if component else ""  # two components are no two tries of the same
+        attempts = [attempt for attempt in stage.attempts if attempt.component == component]
+        yield from _errors(f"stage {stage.name}{of}", stage.name, attempts)
+
+
+def _errors(what: str, stage: str, attempts: list[Attempt]) -> Iterator[Claim]:
+    failed = [attempt for attempt in attempts if attempt.error and not _still_open(attempt)]
     if not failed:
         return
-    last = failed[-1]
-    final = stage.attempts[-1]
+    last, final = failed[-1], attempts[-1]
     if final is not last and final.ended_ns is not None and not final.error:
         times = "" if len(failed) == 1 else f" {len(failed)} times, the last time"
-        yield _fact(
-            f"stage {stage.name} failed{times}: {_short(last.error)}; a later attempt went well",
-            stage.name,
-            last.end_record,
-            "recovered",
-            last.ended_ns or 0,
-        )
+        said = f"{what} failed{times}: {_short(last.error)}; a later attempt went well"
+        yield _fact(said, stage, last.end_record, "recovered", last.ended_ns or 0)
         return
     if len(failed) == 1:
-        said = f"stage {stage.name}{_nth(last)} failed: {_short(last.error)}"
-    elif len(failed) == len(stage.attempts):
-        said = f"stage {stage.name} failed in all {len(failed)} attempts, the last time: {_short(last.error)}"
+        said = f"{what}{_nth(last)} failed: {_short(last.error)}"
+    elif len(failed) == len(attempts):
+        said = f"{what} failed in all {len(failed)} attempts, the last time: {_short(last.error)}"
     else:
-        said = (
-            f"stage {stage.name} failed in {len(failed)} of {len(stage.attempts)} attempts, last: {_short(last.error)}"
-        )
-    yield _fact(said, stage.name, last.end_record, "stage_error", last.ended_ns or 0)
+        said = f"{what} failed in {len(failed)} of {len(attempts)} attempts, last: {_short(last.error)}"
+    yield _fact(said, stage, last.end_record, "stage_error", last.ended_ns or 0)
+
+
+def _checks(trace: TraceView) -> Iterator[Claim]:
+    """Yield the checks of each thing that was made that failed and were not passed later."""
+    last: dict[tuple[str, str, str], Use[Check]] = {}
+    for use in trace.checks:
+        if use.said.passed is not None and use.said.phase != "before":
+            last[use.component, use.said.subject, use.said.type] = use
+    for use in last.values():
+        if use.said.passed is False:
+            first = use.said.failures[0] if use.said.failures else {}
+            line = f" (line {first['line']})" if isinstance(first.get("line"), int) else ""
+            more = len(use.said.failures) - 1
+            about = f"{_short(first.get('message'))}{line}" if first else "no failure is named"
+            rest = f", and {more} more" if more > 0 else ""
+            of = f" of {use.component}" if use.component else ""
+            yield _fact(f"check {use.name}{of} failed: {about}{rest}", use.stage, use.record_id, "check", use.ts_ns)
+    for written in trace.files:
+        if written.said.verified is False:
+            said = f"{written.said.path} was read back and holds something else than was written"
+            yield _fact(said, written.stage, written.record_id, "file", written.ts_ns)
 
 
 def _still_open(attempt: Attempt) -> bool:
@@ -421,13 +446,30 @@ def _headline(row: TraceSummary, chain: tuple[Claim, ...], stage: str | None) ->
     return f"{row.trace_id} went wrong{where}: {first}"
 
 
-def _next_steps(row: TraceSummary, good: TraceSummary | None) -> tuple[str, ...]:
-    steps = [f"whence show {row.trace_id}"]
+def _next_steps(row: TraceSummary, good: TraceSummary | None, trace: TraceView) -> tuple[str, ...]:
+    steps = [*_of_bad_lines(trace), f"whence show {row.trace_id}"]
     if good is not None:
         steps.append(f"whence compare {good.trace_id} {row.trace_id}")
     if row.gap_principles:
         steps.append(f"whence traces --principle {row.gap_principles[0]} --below 2")
     return tuple(steps)
+
+
+def _of_bad_lines(trace: TraceView) -> Iterator[str]:
+    """Yield what to ask of the first line that a check found bad and that was written to a file all the same."""
+    failed = {_content(use.said.content): use for use in trace.checks if use.said.passed is False and use.said.failures}
+    for written in trace.files:
+        found = failed.get(_content(written.said.content))
+        line = found.said.failures[0].get("line") if found is not None else None
+        if isinstance(line, int):
+            yield f"whence blame {shlex.quote(written.said.path)}:{line}"
+            if any(use.said.action == "heal" for use in trace.transforms):
+                yield f"whence heal-log {trace.trace_id}"
+            return
+
+
+def _content(reference: Any) -> Any:
+    return reference.get(CONTENT_KEY, "") if isinstance(reference, dict) else None
 
 
 def _nth(attempt: Attempt) -> str:

@@ -17,6 +17,13 @@ MATERIAL = Path(__file__).parent / "material"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 RESOURCE = {"service.name": "weather"}
+WEATHER = {
+    "name": "get_weather",
+    "description": "Weather of a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
+ASKED = [{"role": "user", "content": "Weather in Paris?"}]
+PARIS = {"name": "get_weather", "arguments": {"city": "Paris"}}
 
 
 @cache

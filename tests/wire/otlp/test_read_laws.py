@@ -20,12 +20,14 @@ FLATTENED = [pattern.replace("*", "{}") for pattern in sorted(PATTERNS)]
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 json_like = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["role", "content", "parts", "type", "id", "name", "function", "tool_calls", "arguments"])
-        | st.text(max_size=5),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "parts", "type", "id", "name", "function", "tool_calls", "arguments"])
+            | st.text(max_size=5),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=12,
 )
@@ -59,7 +61,9 @@ events = st.lists(
             ]
         ),
         attributes=st.dictionaries(
-            names | st.sampled_from(["content", "message", "tool_calls", "id", "gen_ai.event.content"]), anything, max_size=4
+            names | st.sampled_from(["content", "message", "tool_calls", "id", "gen_ai.event.content"]),
+            anything,
+            max_size=4,
         ),
     ),
     max_size=3,
@@ -68,10 +72,10 @@ scopes = st.sampled_from(["", "pydantic-ai"])
 
 
 def is_known(name: str, scope: str) -> bool:
-    return name in RULES or name in OF_SCOPE.get(scope, {}) or flat.place(name) is not None
+    return name in RULES or name in OF_SCOPE.get(scope, {}) or flat.place(name) is not None  # names are short here
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(attributes, events, scopes, st.integers(0, 2))
 def test_every_span_is_read_and_keeps_what_is_unknown(
     said: dict[str, Any], happened: list[OtelEvent], scope: str, status: int
@@ -84,6 +88,7 @@ def test_every_span_is_read_and_keeps_what_is_unknown(
     assert [event for event in reading.events if event.name == "other"] == others
 
 
+@settings(deadline=None)
 @given(attributes)
 def test_counts_and_texts_are_what_they_should_be(said: dict[str, Any]) -> None:
     call = read(plain_span(said)).llm
@@ -100,7 +105,7 @@ def test_counts_and_texts_are_what_they_should_be(said: dict[str, Any]) -> None:
         assert isinstance(each["name"], str)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     anything,
     attributes,
@@ -131,9 +136,9 @@ def test_every_pattern_and_every_beginning_is_found() -> None:
         assert flat.place(f"{start}x") is not None
 
 
-def test_a_name_of_any_length_is_kept_and_costs_no_memory_afterwards() -> None:
+def test_a_name_of_any_length_is_kept_and_not_remembered() -> None:
     long = "llm.input_messages.0.message.role" + "x" * 1_000_000
     flat.place.cache_clear()
 
     assert read(plain_span({long: 1})).attributes == {long: 1}
-    assert flat.place(long) is None
+    assert flat.place.cache_info().currsize == 0

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from whence.wire.otlp import flat
-from whence.wire.otlp.calls import MODELS, call
+from whence.wire.otlp.calls import call
 from whence.wire.otlp.draft import Draft
 from whence.wire.otlp.meanings import TYPES
 from whence.wire.otlp.names import LLM, PARAMETER, TOKENS, TOOL
@@ -25,8 +25,13 @@ from whence.wire.otlp.values import parsed, same
 
 _LONGEST_LINE: Final = 2000
 _EXCEPTION: Final = frozenset(("exception.type", "exception.message", "exception.stacktrace", "exception.escaped"))
-_PLAIN: Final = ("execute_tool", "invoke_agent", "invoke_workflow", "retrieval", "rerank", "run_guardrail", "evaluate")
-"""Operations of which nothing is left to say once the type is known."""
+_SAYS_NO_MORE: Final = frozenset(
+    (
+        *("kind_openinference", "kind_langfuse", "kind_traceloop", "kind_mlflow"),
+        *("execute_tool", "invoke_agent", "invoke_workflow", "retrieval", "rerank", "run_guardrail", "evaluate"),
+    )
+)
+"""Kinds, and operations, of which nothing is left to be said once the type of the span is known."""
 _QUALIFIED: Final = re.compile(r"[A-Za-z_][\w.]{0,200}\.([A-Za-z_]\w{0,100})")
 
 
@@ -64,13 +69,15 @@ def read(span: OtelSpan) -> Reading:
     draft.take(span.attributes, span.scope)
     if span.events:
         draft.tell(span.events)
-    if not draft.dialects and not draft.exceptions and span.status != ERROR:  # a span of any other kind: most of them
+    if not (draft.dialects or draft.exceptions or span.status == ERROR or draft.first_chunk_ns is not None):
+        # A span of any other kind, as most are.
         return Reading(name=span.name, attributes=draft.rest, events=draft.events, project=project_of(span.resource))
     type_ = _type(draft)
     if draft.first_chunk_ns is not None and 0 < span.start_ns <= draft.first_chunk_ns:
         draft.buckets[LLM].setdefault("time_to_first_chunk_s", (draft.first_chunk_ns - span.start_ns) / 1e9)
     said = draft.said
     llm = call(draft, type_)
+    draft.dialects.discard("")
     made = Reading(
         type=type_,
         name=span.name,
@@ -114,12 +121,14 @@ def _type(draft: Draft) -> str:
         found = found or meant
         if meant != found or meant == "span":
             continue
-        if value in _PLAIN if key == "operation" else key not in ("request_type", "kind_vercel"):
+        if key in _SAYS_NO_MORE or value in _SAYS_NO_MORE:
             del said[key]
     if found:
         return found
     if "name" in draft.buckets[TOOL]:
         return "tool"
+    if "agent" in said and ("history" in said or draft.sources.get("agent") == "agent_name"):
+        return "agent"  # pydantic_ai's, before it said the operation
     if "model" in said or "model_asked" in said or "input" in draft.buckets[TOKENS]:
         return "llm"
     if "documents" in draft.lists:
@@ -239,6 +248,3 @@ def where_of(stack: str) -> str:
     path, quote, tail = line.partition('", line ')
     number, _, function = tail.partition(", in ")
     return f"{path}:{number} in {function}" if quote and number.isdigit() else ""
-
-
-__all__ = ["MODELS", "Reading", "failure", "project_of", "read", "where_of"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from whence.wire.otlp import flat
 from whence.wire.otlp.messages import message
-from whence.wire.otlp.names import GEN_AI, GEN_AI_136, LLM, OF_SCOPE, RULES, SAID, TOKENS, Rule
+from whence.wire.otlp.names import GEN_AI, GEN_AI_136, OF_SCOPE, RULES, SAID, TOKENS, Rule
 from whence.wire.otlp.spans import OtelEvent
 from whence.wire.otlp.values import MISS, number, parsed, same, text
 
@@ -127,7 +127,7 @@ class Draft:
             self.rest[name] = self.attributes[name]
 
     def _flattened(self, name: str, value: Any) -> bool:
-        where = flat.place(name)
+        where = flat.place(name) if len(name) <= flat.LONGEST_NAME else None
         if where is None:
             return False
         read = where.convert(value)
@@ -208,10 +208,6 @@ class Draft:
         """Keep a list as the attributes that said it."""
         for name in self.listed.get(family, ()):
             self._restore(name)
-
-    def field(self, key: str) -> Any:
-        """Return a field of the call that is said already, or None."""
-        return self.buckets[LLM].get(key)
 
 
 def event_body(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from whence.wire.otlp.patterns import PATTERNS, TAILS, Place
 from whence.wire.otlp.values import parsed
 
 LONGEST_NAME: Final = 200
-"""A longer name is none of ours."""
+"""A longer name is none of ours, and is not looked up."""
 _MOST_DIGITS: Final = 6
 
 Items = dict[int, dict[str, Any]]
@@ -16,8 +16,11 @@ Items = dict[int, dict[str, Any]]
 
 @lru_cache(maxsize=8192)  # the names of a program are few and come again
 def place(name: str) -> Place | None:
-    """Return where the value of a flattened name belongs, or None for a name that is none."""
-    if len(name) > LONGEST_NAME or "." not in name:
+    """Return where the value of a flattened name belongs, or None for a name that is none.
+
+    Names are kept: ask for none longer than LONGEST_NAME.
+    """
+    if "." not in name:
         return None
     numbers: list[int] = []
     segments = name.split(".")

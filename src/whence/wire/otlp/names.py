@@ -64,10 +64,11 @@ _table(
         "gen_ai.response.model": "model_answered",
         "gen_ai.agent.name": "agent",
         "gen_ai.workflow.name": "workflow",
-        "error.type": "error_type",
-        "error.message": "error_message",
     },
 )
+_table(
+    "", SAID, v.text, {"error.type": "error_type", "error.message": "error_message"}
+)  # of any span, not of a dialect
 _table(GEN_AI_136, SAID, v.text, {"gen_ai.system": "system_name"})
 _table(GEN_AI_137, SAID, v.text, {"gen_ai.provider.name": "provider"})
 _table(

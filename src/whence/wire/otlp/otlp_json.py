@@ -1,10 +1,11 @@
 """OTLP as JSON: requests to export spans and logs, one to a line as the collector's file exporter writes them, or one document.
 
 Read tolerantly: names in camelCase and snake_case, ids in hex (OTLP) or base64 (protobuf's own JSON), numbers as numbers
-or texts, enums by number or name, missing fields. Metrics and profiles are passed over.
+or texts, enums by number or name, missing fields. Metrics and profiles are passed over; of spans `traceState` and `flags`,
+of scopes everything but the name is not read. The counts of what an SDK dropped are added up.
 
 **Memory.** A file of lines needs as much as its longest line (parsed, some ten times its bytes). A single document, of any
-size and however it is laid out, is read span by span (`pull`), which is three to four times slower. What is not possible
+size and however it is laid out, is read span by span (`pull`), which takes about a third longer. What is not possible
 without holding everything: a document that names a resource or a scope only after its spans; these are held back until it
 is named. Writers in order of the fields (all that are known) do not do that.
 """
@@ -24,15 +25,17 @@ from whence.wire.otlp.spans import OtelEvent, OtelLink, OtelLog, OtelSpan
 WHOLE_LINE: Final = 8 * 1024 * 1024
 """A first line that has not ended after so many bytes is read as a single document."""
 
-SPANS: Final = {"resourceSpans": True, "resource_spans": True}
-LOGS: Final = {"resourceLogs": False, "resource_logs": False}
-REQUESTS: Final = {**SPANS, **LOGS}
-"""Keys of a request, to whether its items are spans."""
-SCOPES: Final = ("scopeSpans", "scope_spans", "scopeLogs", "scope_logs", "instrumentationLibrarySpans")
-ITEMS: Final = ("spans", "logRecords", "log_records")
-_PASSED_OVER: Final = frozenset(("resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles"))
+_PASSED_OVER: Final = ("resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles")
+_KNOWN: Final = frozenset((*pull.SPANS, *pull.LOGS, *_PASSED_OVER))
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUSES: Final = ("UNSET", "OK", "ERROR")
+_DROPPED: Final = frozenset(
+    (
+        *("droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"),
+        *("dropped_attributes_count", "dropped_events_count", "dropped_links_count"),
+    )
+)
+_NO_STATUS: Final[dict[str, Any]] = {}
 _SHOWN: Final = 60
 
 
@@ -65,7 +68,7 @@ def read(chunks: Iterable[bytes], name: str = "") -> Iterator[OtelSpan | OtelLog
 def _is_document(line: bytes) -> bool:
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
     return bool(line)
 
@@ -89,18 +92,9 @@ def _lines(chunks: Iterable[bytes], name: str) -> Iterator[OtelSpan | OtelLog]:
             continue
         try:
             yield from decode(msgspec.json.decode(line))
-        except (msgspec.DecodeError, RecursionError, BadInput) as exc:
+        except (msgspec.DecodeError, RecursionError, UnicodeError, BadInput) as exc:
             reason = str(exc) or "nested too deep"
-            raise bad(name, at, line[:_SHOWN].decode("utf-8", "replace"), reason) from None
-
-
-def bad(name: str, line: int, given: str, reason: str) -> BadInput:
-    """Return the error for a line: what was given, what is accepted."""
-    where = f"{name}, line {line}" if name else f"line {line}"
-    return BadInput(
-        f"{where}: {reason}; given: {given!r}; accepted: OTLP JSON, an object with resourceSpans or resourceLogs, "
-        "one to a line or one document"
-    )
+            raise pull.bad(name, at, line[:_SHOWN].decode("utf-8", "replace"), reason) from None
 
 
 def decode(request: Any) -> Iterator[OtelSpan | OtelLog]:
@@ -115,15 +109,16 @@ def decode(request: Any) -> Iterator[OtelSpan | OtelLog]:
         return
     if not isinstance(request, dict):
         raise BadInput(f"a request is an object, not {_kind(request)}")
-    if request and not request.keys() & (REQUESTS.keys() | _PASSED_OVER):
+    if request and _KNOWN.isdisjoint(request):
         raise BadInput(f"no resourceSpans and no resourceLogs, but {', '.join(sorted(request)[:5])}")
-    for key, is_span in REQUESTS.items():
+    for key in (*pull.SPANS, *pull.LOGS):
+        is_span = key in pull.SPANS
         for group in _objects(request.get(key), key):
             resource = resource_of(group.get("resource"))
-            for scopes in SCOPES:
+            for scopes in pull.SCOPES:
                 for scope in _objects(group.get(scopes), scopes):
                     named = scope_of(scope.get("scope", scope.get("instrumentationLibrary")))
-                    for items in ITEMS:
+                    for items in pull.ITEMS:
                         for item in _objects(scope.get(items), items):
                             yield (span if is_span else log)(item, resource, named)
 
@@ -162,11 +157,10 @@ def span(item: dict[str, Any], resource: dict[str, Any], scope: str) -> OtelSpan
     """Make a span. Raises BadInput where an id or a time cannot be read, or an id is missing."""
     get = item.get
     status = get("status")
-    status = status if isinstance(status, dict) else {}
+    if not isinstance(status, dict):
+        status = _NO_STATUS
     end = _time(get("endTimeUnixNano", get("end_time_unix_nano")), "endTimeUnixNano")
-    dropped = 0
-    for what in ("Attributes", "Events", "Links"):
-        dropped += _number(get(f"dropped{what}Count", get(f"dropped_{what.lower()}_count")))
+    dropped = 0 if _DROPPED.isdisjoint(item) else sum(_number(get(key)) for key in _DROPPED)
     return OtelSpan(
         trace=_required(get("traceId", get("trace_id")), 16, "traceId"),
         span=_required(get("spanId", get("span_id")), 8, "spanId"),
@@ -267,8 +261,8 @@ def _number(value: Any) -> int:
 
 
 def _enum(value: Any, prefix: str, names: tuple[str, ...]) -> int:
-    if isinstance(value, str) and value.removeprefix(prefix) in names:
-        return names.index(value.removeprefix(prefix))
+    if isinstance(value, str) and (name := value.removeprefix(prefix)) in names:
+        return names.index(name)
     return _number(value)
 
 

@@ -299,7 +299,7 @@ class _Outgoing:
 
     def transform(self, record: Record) -> None:
         done = msgspec.json.decode(record.payload, type=shape.Transform)
-        own = msgspec.structs.replace(record, kind=kinds.SPAN_END, span=record.record_id[-16:], parent=record.span)
+        own = msgspec.structs.replace(record, kind=kinds.SPAN_END, span=_span_id(record.record_id), parent=record.span)
         span = self._span(own)
         span.end_ns, span.start_ns = record.ts_ns, record.ts_ns - (done.duration_ns or 0)
         named = {
@@ -357,6 +357,11 @@ _ADD: Final[Mapping[str, Callable[[_Outgoing, Record], None]]] = {
     kinds.COST: _Outgoing.cost,
 }
 _SPANS: Final = (kinds.TRACE_START, kinds.TRACE_END, kinds.SPAN_START, kinds.SPAN_END)
+
+
+def _span_id(record_id: str) -> str:
+    """Return a span id for a record: both halves of its id count, the one has the time, the other the process."""
+    return "%016x" % (int(record_id[:16], 16) ^ int(record_id[16:], 16))
 
 
 def _sha256(reference: Any) -> str | None:

@@ -12,10 +12,13 @@ MOST_CHARS: Final = 64 * 1024 * 1024
 _KEEP: Final = 1024 * 1024
 _AT_THE_EDGE: Final = 64
 _SPACE: Final = " \t\r\n"
-_SPANS: Final = ("resourceSpans", "resource_spans")
-_LOGS: Final = ("resourceLogs", "resource_logs")
-_SCOPES: Final = ("scopeSpans", "scope_spans", "scopeLogs", "scope_logs", "instrumentationLibrarySpans")
-_ITEMS: Final = ("spans", "logRecords", "log_records")
+SPANS: Final = ("resourceSpans", "resource_spans")
+LOGS: Final = ("resourceLogs", "resource_logs")
+"""Keys of a request."""
+SCOPES: Final = ("scopeSpans", "scope_spans", "scopeLogs", "scope_logs", "instrumentationLibrarySpans")
+"""Keys of what a resource holds."""
+ITEMS: Final = ("spans", "logRecords", "log_records")
+"""Keys of what a scope holds."""
 _SCOPE: Final = ("scope", "instrumentationLibrary")
 
 Made = TypeVar("Made")
@@ -139,6 +142,15 @@ class _Cursor:
             self.value()
 
 
+def bad(name: str, line: int, given: str, reason: str) -> BadInput:
+    """Return the error for a line: what was given, what is accepted."""
+    where = f"{name}, line {line}" if name else f"line {line}"
+    return BadInput(
+        f"{where}: {reason}; given: {given!r}; accepted: OTLP JSON, an object with resourceSpans or resourceLogs, "
+        "one to a line or one document"
+    )
+
+
 def read(chunks: Iterable[bytes], name: str, make: Make[Made]) -> Iterator[Made]:
     """Read requests that follow one another, in any layout.
 
@@ -159,8 +171,6 @@ def read(chunks: Iterable[bytes], name: str, make: Make[Made]) -> Iterator[Made]
             else:
                 yield from _request(cursor, make)
     except (_Bad, BadInput) as exc:
-        from whence.wire.otlp.otlp_json import bad
-
         given = cursor.text[cursor.at : cursor.at + _AT_THE_EDGE]
         raise bad(name, cursor.line, given, str(exc)) from None
 
@@ -168,10 +178,10 @@ def read(chunks: Iterable[bytes], name: str, make: Make[Made]) -> Iterator[Made]
 def _request(cursor: _Cursor, make: Make[Made]) -> Iterator[Made]:
     known = passed = False
     for key in cursor.walk():
-        if key in _SPANS or key in _LOGS:
+        if key in SPANS or key in LOGS:
             known = True
             for _ in cursor.items():
-                yield from _group(cursor, key in _SPANS, make)
+                yield from _group(cursor, key in SPANS, make)
         else:
             passed = passed or not key.startswith("resource")
             cursor.skip()
@@ -185,7 +195,7 @@ def _group(cursor: _Cursor, is_span: bool, make: Make[Made]) -> Iterator[Made]:
     for key in cursor.walk():
         if key == "resource":
             resource = cursor.value() or {}
-        elif key in _SCOPES:
+        elif key in SCOPES:
             for _ in cursor.items():
                 for item, scope in _scope(cursor):
                     if resource is None:
@@ -204,7 +214,7 @@ def _scope(cursor: _Cursor) -> Iterator[tuple[Any, Any]]:
     for key in cursor.walk():
         if key in _SCOPE:
             scope = cursor.value() or {}
-        elif key in _ITEMS:
+        elif key in ITEMS:
             for _ in cursor.items():
                 item = cursor.value()
                 if scope is None:

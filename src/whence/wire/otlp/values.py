@@ -48,7 +48,8 @@ def scalar(value: Any) -> Any:
 
 
 def texts(value: Any) -> Any:
-    """A list of texts that is not empty; a single text is a list of one."""
+    """A list of texts that is not empty, also as JSON; a single text is a list of one."""
+    value = parsed(value)
     if isinstance(value, str):
         return [value]
     if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):

@@ -1,0 +1,428 @@
+"""Who put a line into a file: followed back, by the hashes of the contents, through every step that had it in hand.
+
+A line that a step's result shares with its source passed through that step; one that only the result has is looked for in
+the other contents that went in (a template, a variable, a prompt), and those are followed back in turn. Where there is no
+more to follow, the step at hand put the line there. What rests on hashes alone is *confirmed*; where a text was merely
+found within another (a response, a template with its gaps filled in) it is *inferred*; the rest says why it is *unknown*.
+
+Lines that repeat are told apart by their place between those that do not (`whence.query.lines`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from whence.errors import BadInput
+from whence.query.lineage import Call, Lineage, Made, Moment, Ref, Step, Sure, ref_of
+from whence.query.lines import aligned
+from whence.query.recorded_file import Found, State, found_for
+from whence.query.segments import TELLING, Run, chain, cut_out, seams, split, through
+from whence.query.story import Story, tell
+from whence.store.current import current
+from whence.store.interface import Store
+
+MOST_STEPS: Final = 10_000
+"""So many steps back are followed."""
+MOST_CALLS: Final = 50
+"""In so many responses, the newest, lines are looked for that nothing else explains."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """The content that a step took a line from, where it is not the step's source."""
+
+    role: str  # template, variable, prompt, response, …
+    name: str
+    sha256: str
+    line: int  # in that content, from 1
+
+
+class LineBlame(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a file, and who put it there."""
+
+    line: int  # from 1
+    text: str
+    sure: Sure
+    step: Step | None  # the step that put it there; None where none is recorded that did
+    why: str  # what this rests on, or why nothing is known
+    origin: Origin | None = None
+    passed: tuple[str, ...] = ()  # records of the steps it passed through unharmed since, the first one first
+
+
+class Blame(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, line by line."""
+
+    path: str
+    recorded_path: str  # the path it was last written under; "" where only its content is recorded
+    state: State
+    said: str  # the state in words
+    trace_id: str
+    file_record: str
+    written_at: str | None
+    sha256: str  # of the last recorded content (or its keyed hash)
+    lines: tuple[LineBlame, ...]
+    steps: tuple[Step, ...]  # every step that the lines came from or passed through, the last one first
+    stories: tuple[Story, ...] = ()  # of the lines that were asked for
+
+
+@dataclass(slots=True, frozen=True)
+class _Verdict:
+    """What is said of lines where the way ends."""
+
+    step: Step | None
+    sure: Sure
+    why: str
+    role: str = ""
+    name: str = ""
+    key: str = ""
+    made: Made | Call | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class _Task:
+    """Lines of a text to be followed back from a moment; and what is to be said if nothing made that text."""
+
+    ref: Ref
+    runs: list[Run]
+    at: Moment
+    otherwise: _Verdict
+    sure: Sure = "confirmed"
+    depth: int = 0
+    been: frozenset[str] = frozenset()  # where the way went, once a clock that was put back lets it go forwards too
+
+    def before(self, made: Made) -> "_Task":
+        """Return the task as it is before a step was taken; its text and lines are still those after it."""
+        record = made.record
+        been = self.been
+        if been or not self.at.after(record):
+            been |= {record.record_id, *(link.step.record_id for run in self.runs[:1] for link in chain(run.path))}
+        at = Moment(
+            record.trace,
+            record.ts_ns,
+            record.record_id,
+            record.component or self.at.component,
+            made.said.subject or self.at.subject,
+        )
+        return replace(self, at=at, depth=self.depth + 1, been=been)
+
+
+def blame(
+    path: str,
+    line: "int | range | tuple[int, int] | None" = None,
+    *,
+    store: Store | None = None,
+    text: str | None = None,
+    trace: str | None = None,
+    keyed: Callable[[str], str] | None = None,
+) -> Blame:
+    """Return who put each line into a file; of the lines asked for, the whole story.
+
+    Args:
+        path: of the file, absolute, or as it was recorded.
+        line: a line from 1, or the first and the last of several.
+        text: what the file holds now; None where it is gone: then the last recorded content is taken.
+        trace: only what this run recorded of it (name or OpenTelemetry id).
+        keyed: makes the keyed hash of a text, to tell whether a file changed whose text was not kept.
+
+    Raises:
+        NotFound: nothing is recorded of that file; the message names files of similar names.
+        BadInput: the file has no such line.
+    """
+    store = store or current()
+    return _blame(Lineage(store), path, line, text=text, trace=trace, keyed=keyed)
+
+
+def blame_many(
+    texts: Mapping[str, str | None], *, store: Store | None = None, trace: str | None = None
+) -> dict[str, Blame]:
+    """Return `blame` of several files, by path: what they have in common is read once. Raises as `blame` does."""
+    lineage = Lineage(store or current())
+    return {path: _blame(lineage, path, None, text=text, trace=trace) for path, text in texts.items()}
+
+
+def _blame(
+    lineage: Lineage,
+    path: str,
+    line: Any,
+    *,
+    text: str | None,
+    trace: str | None,
+    keyed: Callable[[str], str] | None = None,
+) -> Blame:
+    found = found_for(lineage, path, text, trace, keyed)
+    asked = _asked(line, len(found.shown), path)
+    follower = _Follower(lineage, found)
+    lines = follower.follow()
+    stories: tuple[Story, ...] = ()
+    if asked is not None:
+        stories = tuple(follower.stories(lines, asked))
+    return Blame(
+        path=path,
+        recorded_path=found.recorded_path,
+        state=found.state,
+        said=found.said,
+        trace_id=lineage.trace_name(found.at.trace),
+        file_record=found.file.record_id if found.file is not None else "",
+        written_at=found.written_at,
+        sha256=found.ref.key,
+        lines=lines,
+        steps=tuple(sorted(follower.steps.values(), key=lambda step: (step.ts_ns, step.record_id), reverse=True)),
+        stories=stories,
+    )
+
+
+def _asked(line: Any, count: int, path: str) -> range | None:
+    """Return the lines asked for, from 0."""
+    if line is None:
+        return None
+    first, last = (line, line) if isinstance(line, int) else (line[0], line[-1])
+    if not 1 <= first <= last or first > count:
+        has = f"{count} line{'' if count == 1 else 's'}"
+        raise BadInput(f"{path} has {has}, not {first if first == last else f'{first}-{last}'}; lines count from 1")
+    return range(first - 1, min(last, count))
+
+
+class _Follower:
+    """Follows the lines of one file back."""
+
+    def __init__(self, lineage: Lineage, found: Found) -> None:
+        self.lineage, self.found = lineage, found
+        self.steps: dict[str, Step] = {}
+        self.ended: dict[int, tuple[Run, _Verdict]] = {}  # by place in the content
+        self._passed: dict[int, tuple[str, ...]] = {}
+
+    def follow(self) -> tuple[LineBlame, ...]:
+        """Return every line of the file, each with where its way ends."""
+        found = self.found
+        stored = self.lineage.lines(found.ref)
+        written: Step | None = None
+        if found.file is not None:
+            written = self._noted(self.lineage.step_of_file(found.file, found.ref))
+        if stored is None:
+            self._end([Run(0, 0, len(found.shown))], self._by_hashes())
+        elif stored:
+            runs = [Run(0, 0, len(stored))]
+            runs = through(runs, written, found.ref) if written is not None else runs
+            said = "no recorded step made this content"
+            unmade = _Verdict(written, "confirmed" if written is not None else "unknown", said)
+            waiting = [_Task(found.ref, runs, found.at, unmade)]
+            while waiting:
+                waiting += self._back(waiting.pop())
+        return tuple(self._line(n, stored) for n in range(len(found.shown)))
+
+    def _back(self, task: _Task) -> Iterator[_Task]:
+        """Take lines one step back: end their way, or yield what is to be followed further."""
+        made = self.lineage.maker(task.ref, task.at, not_again=task.been) if task.depth < MOST_STEPS else None
+        if made is not None:
+            yield from self._through(task, made)
+            return
+        call = self.lineage.answer(task.ref, task.at)
+        if call is not None:
+            self._end_in_call(task.runs, call, task.sure, "it is what the model answered, by its hash")
+            return
+        self._end(self._in_responses(task), task.otherwise)
+
+    def _through(self, task: _Task, made: Made) -> Iterator[_Task]:
+        step = self._noted(self.lineage.step_of(made))
+        here = task.before(made)
+        if made.source is None:
+            yield from self._brought_in(task, made, step)
+            return
+        unknown = f"it was there already in what {step.name} was given, and nothing recorded made that"
+        further = replace(here, ref=made.source, otherwise=_Verdict(None, "unknown", unknown))
+        if made.source.key == task.ref.key:
+            yield replace(further, runs=through(task.runs, step, task.ref))
+            return
+        if self.lineage.lines(made.source) is None:
+            yield from self._over_gap(task, made)
+            return
+        same, new = split(task.runs, self.lineage.blocks(made.source, task.ref))
+        if same:
+            runs = through([run for run, _ in same], step, task.ref)
+            yield replace(further, runs=[run.moved(there) for run, (_, there) in zip(runs, same, strict=True)])
+        if new:
+            yield from self._brought_in(replace(task, runs=new), made, step)
+
+    # -- lines that a step brought in ----------------------------------------------------------------------------
+
+    def _brought_in(self, task: _Task, made: Made, step: Step) -> Iterator[_Task]:
+        """Look for lines that the source has not in the other contents that went in; the others are the step's own."""
+        here = self.lineage.lines(task.ref) or []
+        runs = through(task.runs, step, task.ref)
+        for material, ref in _materials(made):
+            role, name = str(material.get("role") or "material"), str(material.get("name") or "")
+            lines = self.lineage.lines(ref)
+            for loose in (False, True):
+                if not lines or not runs:
+                    break
+                taken = seams(lines, here, runs, template=loose)
+                if not taken:
+                    continue
+                sure: Sure = "inferred" if loose else task.sure
+                how = ", moved or with its gaps filled in" if loose else ""
+                said = f"{step.name} took it from the {f'{role} {name}'.strip()}{how}"
+                verdict = _Verdict(step, sure, said, role, name, ref.key, made)
+                moved = [seam.moved() for seam in taken]
+                yield replace(task.before(made), ref=ref, runs=moved, sure=sure, otherwise=verdict)
+                runs = cut_out(runs, taken)
+        said = "it is in what the step made, and in nothing that went in"
+        verdict = _Verdict(step, task.sure, said, made=made)
+        if made.source is None and not made.said.materials:
+            verdict = replace(verdict, why="the step made it, and nothing is recorded of what went in")
+            runs = self._in_responses(replace(task.before(made), runs=runs))
+        self._end(runs, verdict)
+
+    def _in_responses(self, task: _Task) -> list[Run]:
+        """Look for lines in what models answered before in the same run; return those that are in none of it."""
+        here = self.lineage.lines(task.ref)
+        if here is None or not task.runs:
+            return task.runs
+        runs, whole = task.runs, "\n".join(here).strip()
+        calls = [call for call in self.lineage.calls_before(task.at) if call.response is not None]
+        holding = [c for c in calls if len(whole) >= TELLING and whole in (self.lineage.text(c.response) or "")]
+        for call in (holding or calls)[:MOST_CALLS]:
+            lines = self.lineage.lines(call.response)
+            taken = seams(lines, here, runs) if lines and runs else []
+            said = "it is contained in what the model answered"
+            self._end_in_call([seam.moved() for seam in taken], call, "inferred", said)
+            runs = cut_out(runs, taken)
+        return runs
+
+    def _end_in_call(self, runs: list[Run], call: Call, sure: Sure, said: str) -> None:
+        step = self.lineage.step_of(call)
+        key = call.response.key if call.response is not None else ""
+        verdict = _Verdict(step, sure, said, "response", call.record.name, key, call)
+        self._end(through(runs, step, call.response), verdict)
+
+    # -- where texts are missing ---------------------------------------------------------------------------------
+
+    def _over_gap(self, task: _Task, made: Made) -> Iterator[_Task]:
+        """Go back over steps whose texts are missing to the next text there is; what differs, one of them did."""
+        gap, at = [made], task.before(made)
+        missing = made.source
+        while missing is not None and self.lineage.lines(missing) is None and at.depth < MOST_STEPS:
+            further = self.lineage.maker(missing, at.at, not_again=at.been)
+            if further is None:
+                break
+            gap.append(further)
+            at, missing = at.before(further), further.source
+        steps = [self._noted(self.lineage.step_of(each)) for each in gap]
+        names, reason = ", ".join(step.name for step in reversed(steps)), self.lineage.no_text(made.source)
+        said = f"one of these steps put it there: {names}; between them {reason}"
+        one_of = _Verdict(steps[0], "inferred", said, made=made)
+        runs = through(task.runs, steps[0], task.ref)
+        if missing is None:
+            self._end(runs, one_of)
+            return
+        stored = self.lineage.lines(missing)
+        if stored is None:
+            said = f"it came through {names}; of what {steps[-1].name} was given, {reason}"
+            self._end(runs, _Verdict(None, "unknown", said))
+            return
+        same, new = split(runs, aligned(stored, self.lineage.lines(task.ref) or []))
+        self._end(new, one_of)
+        moved = [run for run, _ in same]
+        for step in steps[1:]:  # where in between a line stood is not known
+            moved = through(moved, step, None)
+        moved = [run.moved(there) for run, (_, there) in zip(moved, same, strict=True)]
+        unknown = f"it was there already in what {steps[-1].name} was given, and nothing recorded made that"
+        if moved:
+            yield replace(at, ref=missing, runs=moved, sure="inferred", otherwise=_Verdict(None, "unknown", unknown))
+
+    def _by_hashes(self) -> _Verdict:
+        """Say what can be said where the content itself has no text: which steps it went through, by their hashes."""
+        reason, chain_ = self.lineage.no_text(self.found.ref), list[Made]()
+        task = _Task(self.found.ref, [], self.found.at, _Verdict(None, "unknown", ""))
+        while task.depth < MOST_STEPS and (made := self.lineage.maker(task.ref, task.at, not_again=task.been)):
+            self._noted(self.lineage.step_of(made))
+            chain_.append(made)
+            if made.source is None:
+                break
+            task = replace(task.before(made), ref=made.source)
+        did = [each for each in chain_ if each.source is None or each.source.key != _result_key(each)]
+        if len(did) == 1 and did[0].source is None:
+            said = f"{reason}, and {did[0].record.name} is the only step that made it"
+            return _Verdict(self.lineage.step_of(did[0]), "confirmed", said, made=did[0])
+        names = ", ".join(each.record.name for each in reversed(did))
+        through_ = f"by the hashes it went through {names}" if names else "no recorded step made this content"
+        return _Verdict(None, "unknown", f"{reason}; {through_}")
+
+    # -- what came out -------------------------------------------------------------------------------------------
+
+    def _noted(self, step: Step) -> Step:
+        return self.steps.setdefault(step.record_id, step)
+
+    def _end(self, runs: Sequence[Run], verdict: _Verdict) -> None:
+        if verdict.step is not None and runs:
+            self._noted(verdict.step)
+        for run in runs:
+            self.ended.update(dict.fromkeys(range(run.file, run.file + run.count), (run, verdict)))
+
+    def _line(self, n: int, stored: Sequence[str] | None) -> LineBlame:
+        found = self.found
+        place = found.places[n]
+        if place is None:
+            return LineBlame(line=n + 1, text=found.shown[n], sure="unknown", step=None, why=found.unwritten)
+        run, verdict = self.ended[place]
+        step, way = verdict.step, self._passed.get(id(run.path))
+        if way is None:
+            way = tuple(link.step.record_id for link in chain(run.path))
+            self._passed[id(run.path)] = way
+        if step is not None and way and way[0] == step.record_id:
+            way = way[1:]
+        origin = None
+        if verdict.role:
+            at = run.here + place - run.file + 1
+            origin = Origin(role=verdict.role, name=verdict.name, sha256=verdict.key, line=at)
+        return LineBlame(
+            line=n + 1,
+            text=found.shown[n] if stored is None else stored[place],
+            sure=verdict.sure,
+            step=step,
+            why=verdict.why,
+            origin=origin,
+            passed=way,
+        )
+
+    def stories(self, lines: Sequence[LineBlame], asked: range) -> Iterator[Story]:
+        """Yield the whole story of lines: of neighbours that have the same one, together."""
+        stored = self.lineage.lines(self.found.ref)
+        together: list[int] = []
+        for n in (*asked, -1):
+            if together and (n < 0 or not _same_story(lines[together[-1]], lines[n])):
+                yield self._story(lines, together, stored)
+                together = []
+            together.append(n)
+
+    def _story(self, lines: Sequence[LineBlame], numbers: list[int], stored: Sequence[str] | None) -> Story:
+        first, last = lines[numbers[0]].line, lines[numbers[-1]].line
+        places = [place for n in numbers if (place := self.found.places[n]) is not None]
+        if not places:
+            return Story(first=first, last=last)
+        run, verdict = self.ended[places[0]]
+        way = list(chain(run.path)) if stored is not None else []
+        return tell(
+            self.lineage,
+            first,
+            last,
+            verdict.made,
+            [lines[n].text for n in numbers] if stored is not None else [],
+            range(places[0], places[-1] + 1),
+            [(link.after, link.shift) for link in way if link.after is not None],
+        )
+
+
+def _same_story(a: LineBlame, b: LineBlame) -> bool:
+    return (a.step, a.sure, a.why, a.passed) == (b.step, b.sure, b.why, b.passed)
+
+
+def _result_key(made: Made) -> str | None:
+    return made.result.key if made.result is not None else None
+
+
+def _materials(made: Made) -> list[tuple[dict[str, Any], Ref]]:
+    """Return the other contents that went into a step; prompts last: what is said to a model is seldom what comes out."""
+    found = [(each, ref_of(each.get("content"))) for each in made.said.materials]
+    known = [(each, ref) for each, ref in found if ref is not None]
+    return sorted(known, key=lambda pair: pair[0].get("role") == "prompt")

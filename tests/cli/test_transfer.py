@@ -1,0 +1,246 @@
+"""`whence export` and `whence import`: out of one store and into another, with the same answers."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import whence
+from tests.stubs.otlp_receiver import OtlpReceiver
+from whence.runtime import runtime as runtime_module
+from whence.runtime.runtime import Runtime
+from whence.runtime.settings import Settings
+
+
+class Answer(NamedTuple):
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture
+def cli(data: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Cli:
+    """The command line, as a process of its own would run it: on this test's data directory, or another's (--data)."""
+    from whence.cli import main
+
+    def run(*words: str) -> Answer:
+        mine = runtime_module.peek()
+        runtime_module.use(None)
+        monkeypatch.setenv("WHENCE_DATA", str(data))
+        try:
+            code = main(words)
+        finally:
+            built = runtime_module.peek()
+            if built is not None:
+                built.close()
+            runtime_module.use(mine)
+            monkeypatch.setenv("WHENCE_DATA", str(data))
+        said = capfdbinary.readouterr()
+        return Answer(code, said.out.decode(), said.err.decode())
+
+    return run
+
+
+HERE_ONLY = ("trace_file_path", "created_at", "updated_at")
+"""Says where or when a run was stored, and so is another one in another store."""
+
+
+def runs() -> None:
+    for number in range(3):
+        with whence.trace(project="shop", query=f"question {number} " + "long " * 1_000, intent="asking") as trace:
+            with trace.stage("generate", component="todo") as stage:
+                made = stage.decision("template", what=number, why="because", confidence=number / 3)
+                stage.transform("render", None, f"line\nnumber {number}\n", action="render", because=made)
+                stage.check("syntax", number != 1, type="syntax", content=f"line\nnumber {number}\n")
+                stage.llm_call(
+                    "chat", model="gpt-4o", prompt="p " * 2_000, response="r", input_tokens=3, output_tokens=4
+                )
+            if number == 2:
+                trace.mark("failed", "no")
+
+
+def answers(cli: Cli, data: Path) -> dict[str, Any]:
+    """What a store says, without what is of its own place and time."""
+    found: dict[str, Any] = {}
+    for words in (["traces"], ["decisions"], ["search", "number"], ["principles", "--min-runs", "1"], ["cost"]):
+        found[words[0]] = json.loads(cli("--data", str(data), *words, "--json").out)
+    for row in found["traces"]:
+        for key in HERE_ONLY:
+            row.pop(key)
+        for words in (["why"], ["steps"], ["checks"], ["llm"]):
+            found[f"{words[0]} {row['id']}"] = json.loads(cli("--data", str(data), *words, row["id"], "--json").out)
+        shown = json.loads(cli("--data", str(data), "show", row["id"], "--json").out)
+        shown["outputs"].pop("trace_file_path", None)
+        found[f"show {row['id']}"] = shown
+    return found
+
+
+def test_an_export_read_into_an_empty_store_gives_the_same_answers(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    before = answers(cli, runtime.settings.data)
+    file, elsewhere = tmp_path / "runs.jsonl", tmp_path / "elsewhere"
+
+    assert cli("export", "-o", str(file)).code == 0
+    assert cli("--data", str(elsewhere), "import", str(file)).code == 0
+
+    assert answers(cli, elsewhere) == before
+    assert before["traces"][0]["status"] == "failed"
+
+
+def test_importing_twice_changes_nothing(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    file, elsewhere = tmp_path / "runs.jsonl.gz", tmp_path / "elsewhere"
+    cli("export", "-o", str(file))
+    assert gzip.decompress(file.read_bytes()).startswith(b'{"whence_records":1')
+    first = json.loads(cli("--data", str(elsewhere), "import", str(file), "--json").out)
+    before = answers(cli, elsewhere)
+    second = json.loads(cli("--data", str(elsewhere), "import", str(file), "--json").out)
+
+    assert first["stored"] == first["records"] - first["contents"] == second["duplicates"]
+    assert second["stored"] == 0
+    assert answers(cli, elsewhere) == before
+
+
+def test_single_runs_are_exported_by_name_and_to_stdout(runtime: Runtime, cli: Cli) -> None:
+    runs()
+    name = json.loads(cli("traces", "--json").out)[0]["id"]
+
+    lines = [json.loads(line) for line in cli("export", name).out.splitlines()]
+
+    assert {line["trace"] for line in lines[1:]} == {name}
+    assert lines[1]["kind"] == "content"  # a text comes before what refers to it
+
+
+def test_otlp_json_goes_out_and_comes_in(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    file, elsewhere = tmp_path / "runs.json", tmp_path / "elsewhere"
+    cli("export", "--format", "otlp", "-o", str(file))
+
+    assert cli("--data", str(elsewhere), "import", str(file)).code == 0
+    rows = json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
+    again = cli("--data", str(elsewhere), "import", str(file))
+
+    assert [row["status"] for row in rows] == ["failed", "complete", "complete"]
+    assert {(row["project_name"], row["intent"], row["llm_calls"], row["total_tokens"]) for row in rows} == {
+        ("shop", "asking", 1, 7)
+    }
+    made = json.loads(cli("--data", str(elsewhere), "decisions", "--json").out)
+    assert sorted(each["payload"]["what"] for each in made) == [0, 1, 2]
+    assert again.code == 0
+    assert json.loads(cli("--data", str(elsewhere), "decisions", "--json").out) == made
+
+
+def test_secrets_in_otlp_are_masked_on_the_way_in(cli: Cli, tmp_path: Path) -> None:
+    attribute = {"key": "password", "value": {"stringValue": "hunter2hunter2"}}
+    span = {
+        "traceId": "ab" * 16,
+        "spanId": "cd" * 8,
+        "name": "login",
+        "startTimeUnixNano": "1700000000000000000",
+        "endTimeUnixNano": "1700000001000000000",
+        "attributes": [attribute],
+    }
+    file = tmp_path / "otlp.json"
+    file.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}))
+    data = tmp_path / "data"
+
+    assert cli("--data", str(data), "import", str(file)).code == 0
+    assert "hunter2" not in cli("--data", str(data), "export").out
+    assert not any(b"hunter2" in path.read_bytes() for path in data.rglob("*") if path.is_file())
+
+
+def test_a_trace_whose_root_is_elsewhere_is_a_run_all_the_same(cli: Cli, tmp_path: Path) -> None:
+    spans = [
+        {"traceId": "ab" * 16, "spanId": f"{n:016x}", "parentSpanId": "f" * 16, "name": f"part {n}"}
+        | {"startTimeUnixNano": str(1_700_000_000 * 10**9 + n), "endTimeUnixNano": str(1_700_000_005 * 10**9 + n)}
+        for n in (2, 1)
+    ]
+    file = tmp_path / "otlp.json"
+    file.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}))
+    data = tmp_path / "data"
+    cli("--data", str(data), "import", str(file), "--project", "given")
+
+    (row,) = json.loads(cli("--data", str(data), "traces", "--json").out)
+    assert (row["status"], row["reason"], row["project"]) == ("complete", "root_not_seen", "given")
+
+
+def test_a_backend_gets_what_is_sent(runtime: Runtime, cli: Cli) -> None:
+    runs()
+    with OtlpReceiver() as receiver:
+        told = json.loads(cli("export", "--to", receiver.endpoint, "--json").out)
+
+    assert told == {"traces": 3, "spans": 12, "logs": 0}
+    assert len(receiver.all_spans) == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["import", "nowhere.jsonl"], 3, "nowhere.jsonl"),
+        (["export", "nobody-knows"], 3, "nobody-knows"),
+        (["export", "--to", "localhost:4318"], 2, "http://localhost:4318"),
+        (["export", "--follow"], 2, "--to"),
+        (["export", "--format", "xml"], 2, "jsonl"),
+        (["export", "-o", "no/such/place.jsonl"], 4, "cannot be written"),
+    ],
+)
+def test_bad_input_says_what_is_accepted(runtime: Runtime, cli: Cli, words: list[str], code: int, said: str) -> None:
+    runs()
+    answer = cli(*words)
+    assert (answer.code, said in answer.err) == (code, True), answer.err
+
+
+def test_a_file_that_is_none_of_ours_is_refused(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("hello\n")
+    answer = cli("import", str(file))
+    assert answer.code == 2
+    assert "line 1" in answer.err
+
+
+def test_a_damaged_line_is_named_and_the_others_are_taken(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    file, elsewhere = tmp_path / "runs.jsonl", tmp_path / "elsewhere"
+    cli("export", "-o", str(file))
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[5] = b'{"record_id": "half\n'
+    file.write_bytes(b"".join(lines))
+
+    answer = cli("--data", str(elsewhere), "import", str(file), "--json")
+
+    done = json.loads(answer.out)
+    assert (answer.code, done["skipped_total"], done["records"]) == (1, 1, len(lines) - 2)
+    assert done["skipped"][0].startswith("line 6")
+
+
+def test_an_export_that_cannot_be_finished_leaves_the_old_file(
+    runtime: Runtime, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs()
+    file = tmp_path / "runs.jsonl"
+    file.write_text("before")
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        yield b"half\n"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("whence.query.exporting.json_lines", broken)
+    assert cli("export", "-o", str(file)).code == 4
+    assert file.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir() if "runs" in each.name] == ["runs.jsonl"]
+
+
+def test_an_empty_store_exports_nothing_but_the_first_line(data: Path, cli: Cli) -> None:
+    runtime_module.configure(Settings(data=data, documents=data))
+    answer = cli("export")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) == 1
+    runtime_module.use(None)
