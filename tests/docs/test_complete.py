@@ -12,15 +12,21 @@ import pytest
 
 import whence
 from tests.docs.pages import DOCS, ROOT, blocks, text
-from whence import query, testing, tracing
+from whence import checks, generation, instrument, query, testing, tracing
 from whence.collect.drainer import Cursor, Drained, Ledger
+from whence.collect.importing import Imported
 from whence.model import payload as shape
 from whence.model.filters import TraceFilter
 from whence.model.finding import Finding
+from whence.model.llm import LlmFields
 from whence.model.record import KINDS, Record
 from whence.model.severity import Severity
 from whence.model.trace import TraceSummary
+from whence.query.blame import Blame, LineBlame, Origin
 from whence.query.compare import Comparison, Pair
+from whence.query.healing import HealAttempt, HealLog
+from whence.query.steps import CheckRun, Failure, TimelineStep
+from whence.query.story import LineCheck, LlmCall, Reason, Story
 from whence.query.where import ROOTS
 from whence.query.why import Change, Claim, Why
 from whence.record.spool import LiveFile
@@ -148,7 +154,26 @@ def test_every_exit_code_is_documented() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text("formats/command-output.md"), re.M)} == codes
 
 
-@pytest.mark.parametrize("kind", [Why, Claim, Change, Comparison, Pair, Drained], ids=lambda kind: kind.__name__)
+_PRINTED = (
+    *(Why, Claim, Change, Comparison, Pair, Drained, Imported),
+    *(
+        Blame,
+        LineBlame,
+        Origin,
+        Story,
+        Reason,
+        LlmCall,
+        LineCheck,
+        HealLog,
+        HealAttempt,
+        TimelineStep,
+        CheckRun,
+        Failure,
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", _PRINTED, ids=lambda kind: kind.__name__)
 def test_every_key_that_json_prints_is_documented(kind: type[msgspec.Struct]) -> None:
     assert not _missing(kind.__struct_fields__, text("formats/command-output.md"))
 
@@ -169,6 +194,19 @@ def test_every_name_of_the_tracing_door_is_documented() -> None:
     assert not _missing(tracing.__all__, text("guide/retrofit.md"))
     queries = [name for name in vars(tracing.TraceQuery) if not name.startswith("_")]
     assert not _missing(queries, text("guide/retrofit.md"))
+
+
+def test_every_name_of_the_generation_door_and_of_the_checks_is_documented() -> None:
+    page = text("guide/generate.md")
+    assert not [name for name in (*generation.__all__, *checks.__all__) if not re.search(rf"\b{name}\b", page)]
+
+
+def test_every_adapter_has_a_page() -> None:
+    assert {path.stem for path in (DOCS / "guide" / "adapters").iterdir()} == set(instrument.names())
+
+
+def test_every_field_of_an_llm_call_is_documented() -> None:
+    assert not _missing(set(LlmFields.__annotations__) - {"duration_s", "error"}, text("formats/spool.md"))
 
 
 def test_every_name_for_tests_is_documented() -> None:
@@ -209,6 +247,10 @@ _PAYLOADS = (
     shape.Data,
     shape.Document,
     shape.TraceFlag,
+    shape.Transform,
+    shape.Check,
+    shape.FileWrite,
+    shape.Cost,
     Finding,
 )
 

@@ -2,6 +2,7 @@
 
 The blocks of a page share one data directory, as they would for a reader who types them in. Each Python block has a
 namespace of its own. In a `console` block the lines that begin with `$ ` are run; what stands between them is only shown.
+Clients of models and exporters find servers of ours where their own variables say the real ones are.
 """
 
 import json
@@ -17,6 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.docs.pages import ROOT, Block, blocks, name_of, pages
+from tests.stubs.llm_server import LlmServer
+from tests.stubs.otlp_receiver import OtlpReceiver
 
 _RUN = """
 import contextlib, io, json, sys
@@ -61,16 +64,35 @@ def _steps(page: Path) -> Iterator[Step]:
         for line in block.code.splitlines():
             if line.startswith("$ "):
                 words = shlex.split(line[2:])
-                plain = words[0] == "whence" and not {"|", "||", ";", ">", "&&"} & set(words) and ";" not in line
+                plain = (
+                    words[0] == "whence"
+                    and not {"|", "||", ";", ">", "&&"} & set(words)
+                    and ";" not in line
+                    and "$" not in line[2:]
+                )
                 step = Step("python" if plain else "shell", f"{name_of(page)}:{block.line}", None, line[2:])
                 yield step._replace(words=words[1:]) if plain else step
 
 
-def _run(command: list[str], work: Path, said: str = "") -> "subprocess.CompletedProcess[str]":
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """What speaks for OpenAI, Anthropic and a backend of OpenTelemetry, as the variables by which it is found."""
+    with LlmServer() as models, OtlpReceiver() as backend:
+        yield {
+            "OPENAI_BASE_URL": models.openai_url,
+            "OPENAI_API_KEY": "none",
+            "ANTHROPIC_BASE_URL": models.url,
+            "ANTHROPIC_API_KEY": "none",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": backend.endpoint,
+        }
+
+
+def _run(command: list[str], work: Path, servers: dict[str, str], said: str = "") -> "subprocess.CompletedProcess[str]":
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WHENCE_")}
     scripts = str(Path(sys.executable).parent)
     environment = {
         **kept,
+        **servers,
         "WHENCE_DATA": str(work / "data"),
         "PATH": f"{scripts}{os.pathsep}{kept['PATH']}",
         "PYTHONPATH": str(ROOT),
@@ -82,16 +104,16 @@ def _run(command: list[str], work: Path, said: str = "") -> "subprocess.Complete
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if _runnable(page)], ids=name_of)
-def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, servers: dict[str, str]) -> None:
     for kind, group in groupby(_steps(page), key=lambda step: step.kind):
         steps = list(group)
         if kind == "python":
             said = json.dumps([(step.where, step.words, step.code) for step in steps])
-            done = _run([sys.executable, "-W", "error", "-c", _RUN], tmp_path, said)
+            done = _run([sys.executable, "-W", "error", "-c", _RUN], tmp_path, servers, said)
             assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
             continue
         for step in steps:
-            done = _run(["bash", "-c", step.code], tmp_path)
+            done = _run(["bash", "-c", step.code], tmp_path, servers)
             assert done.returncode == 0, f"{step.where}: {step.code}\n{done.stdout}\n{done.stderr}"
             assert "internal error" not in done.stderr, f"{step.where}: {step.code}\n{done.stderr}"
 

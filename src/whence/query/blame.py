@@ -15,10 +15,10 @@ from typing import Any, Final
 import msgspec
 
 from whence.errors import BadInput
-from whence.query.lineage import Call, Lineage, Made, Moment, Ref, Step, Sure, ref_of
+from whence.query.lineage import TELLING, Call, Lineage, Made, Moment, Ref, Step, Sure, ref_of
 from whence.query.lines import aligned
 from whence.query.recorded_file import Found, State, found_for
-from whence.query.segments import TELLING, Run, chain, cut_out, seams, split, through
+from whence.query.segments import Run, chain, cut_out, seams, split, through
 from whence.query.story import Story, tell
 from whence.store.current import current
 from whence.store.interface import Store
@@ -89,6 +89,7 @@ class _Task:
     otherwise: _Verdict
     sure: Sure = "confirmed"
     depth: int = 0
+    loosely: bool = True  # where nothing made the text by its hash, what is like it is looked for
     been: frozenset[str] = frozenset()  # where the way went, once a clock that was put back lets it go forwards too
 
     def before(self, made: Made) -> "_Task":
@@ -104,7 +105,7 @@ class _Task:
             record.component or self.at.component,
             made.said.subject or self.at.subject,
         )
-        return replace(self, at=at, depth=self.depth + 1, been=been)
+        return replace(self, at=at, depth=self.depth + 1, been=been, loosely=True)
 
 
 def blame(
@@ -221,7 +222,21 @@ class _Follower:
         if call is not None:
             self._end_in_call(task.runs, call, task.sure, "it is what the model answered, by its hash")
             return
-        self._end(self._in_responses(task), task.otherwise)
+        task = replace(task, runs=self._in_responses(task, whole=True))
+        near = self.lineage.nearest(task.ref, task.at) if task.runs and task.loosely else None
+        if near is not None and near.result is not None:
+            yield from self._unrecorded(task, near, near.result)
+            return
+        self._end(self._in_responses(task) if task.loosely else task.runs, task.otherwise)
+
+    def _unrecorded(self, task: _Task, near: Made, result: Ref) -> Iterator[_Task]:
+        """Go on from the step whose result is most like a text: what made the one of the other was not recorded."""
+        same, new = split(task.runs, self.lineage.blocks(result, task.ref))
+        said = f"it came after {near.record.name}, by a step that is not recorded"
+        sure: Sure = "unknown" if task.otherwise.step is None else "inferred"
+        self._end(new, replace(task.otherwise, sure=sure, why=said))
+        runs = [run.moved(there) for run, there in same]
+        yield replace(task, ref=result, runs=runs, sure="inferred", depth=task.depth + 1, loosely=False)
 
     def _through(self, task: _Task, made: Made) -> Iterator[_Task]:
         step = self._noted(self.lineage.step_of(made))
@@ -264,7 +279,7 @@ class _Follower:
                 said = f"{step.name} took it from the {f'{role} {name}'.strip()}{how}"
                 verdict = _Verdict(step, sure, said, role, name, ref.key, made)
                 moved = [seam.moved() for seam in taken]
-                yield replace(task.before(made), ref=ref, runs=moved, sure=sure, otherwise=verdict)
+                yield replace(task.before(made), ref=ref, runs=moved, sure=sure, otherwise=verdict, loosely=False)
                 runs = cut_out(runs, taken)
         said = "it is in what the step made, and in nothing that went in"
         verdict = _Verdict(step, task.sure, said, made=made)
@@ -273,15 +288,20 @@ class _Follower:
             runs = self._in_responses(replace(task.before(made), runs=runs))
         self._end(runs, verdict)
 
-    def _in_responses(self, task: _Task) -> list[Run]:
-        """Look for lines in what models answered before in the same run; return those that are in none of it."""
+    def _in_responses(self, task: _Task, *, whole: bool = False) -> list[Run]:
+        """Look for lines in what models answered before in the same run; return those that are in none of it.
+
+        Args:
+            whole: only in an answer that holds the whole text.
+        """
         here = self.lineage.lines(task.ref)
         if here is None or not task.runs:
             return task.runs
-        runs, whole = task.runs, "\n".join(here).strip()
+        runs, text = task.runs, "\n".join(here).strip()
         calls = [call for call in self.lineage.calls_before(task.at) if call.response is not None]
-        holding = [c for c in calls if len(whole) >= TELLING and whole in (self.lineage.text(c.response) or "")]
-        for call in (holding or calls)[:MOST_CALLS]:
+        if whole:
+            calls = [c for c in calls if len(text) >= TELLING and text in (self.lineage.text(c.response) or "")]
+        for call in calls[:MOST_CALLS]:
             lines = self.lineage.lines(call.response)
             taken = seams(lines, here, runs) if lines and runs else []
             said = "it is contained in what the model answered"

@@ -28,6 +28,12 @@ TEXT_CHARS: Final = 16_000_000
 """How much text is kept at hand; beyond that it is read again."""
 MOST_USES: Final = 1000
 """Of so many records with one and the same text, the newest, it is looked up which of them made it."""
+TELLING: Final = 3
+"""A line with fewer characters than this, blanks aside, is not recognised by itself: brackets are everywhere."""
+MOST_NEAR: Final = 10
+"""Among so many results, the last ones, the one is looked for that an unrecorded step began with."""
+ALIKE: Final = 0.2
+"""The share of its telling lines that a text has in common with one that it was made of, at least."""
 _IS_LLM: Final = Condition(("type",), "=", shape.LLM)
 _AT_ONCE: Final = 1000
 _T = TypeVar("_T")
@@ -36,7 +42,7 @@ _T = TypeVar("_T")
 class Ref(msgspec.Struct, frozen=True):
     """A text as a record refers to it."""
 
-    key: str  # its SHA-256, or its keyed hash where no text is kept; two texts with the same key are the same
+    key: str  # its SHA-256; where no text is kept its keyed hash, in which blanks and case do not count
     sha256: str = ""  # under which the text is stored; "" where it is not
     inline: str | None = None  # the text, where the record holds it itself
     chars: int | None = None
@@ -138,7 +144,8 @@ class Lineage:
         self._made: OrderedDict[str, Made | None] = OrderedDict()
         self._calls: dict[str, list[Call]] = {}
         self._answers: dict[str, dict[str, list[Call]]] = {}  # the calls of a run, by the key of the response
-        self._kept: dict[str, dict[str, list[Made]]] = {}  # of traces without texts: by the key of the result
+        self._in_trace: dict[str, list[Made]] = {}  # every transformation of a run
+        self._by_result: dict[str, dict[str, list[Made]]] = {}  # the same, by the key of the result
         self._arrival: dict[str, dict[str, int]] = {}
         self._names: dict[str, str] = {}
 
@@ -235,7 +242,7 @@ class Lineage:
 
     def _nearness(self, made: Made, at: Moment) -> tuple[bool, int, int, str]:
         record = made.record
-        same = (bool(at.subject) and made.said.subject == at.subject) + (record.component == at.component)
+        same = _same_subject(made, at) + (record.component == at.component)
         return record.trace == at.trace, same, record.ts_ns, record.record_id
 
     def _arrived_before(self, candidates: list[Made], at: Moment) -> list[Made]:
@@ -252,14 +259,45 @@ class Lineage:
         return [made for made in later if place.get(made.record.record_id, here) < here]
 
     def _of_trace(self, trace: str) -> dict[str, list[Made]]:
-        if trace not in self._kept:
+        if trace not in self._by_result:
             found: dict[str, list[Made]] = {}
-            for record in self.trace_records(trace, kinds.TRANSFORM):
-                made = self.made(record)
-                if made is not None and made.result is not None and made.result.key:
+            for made in self.transforms(trace):
+                if made.result is not None and made.result.key:
                     found.setdefault(made.result.key, []).append(made)
-            self._kept[trace] = found
-        return self._kept[trace]
+            self._by_result[trace] = found
+        return self._by_result[trace]
+
+    def transforms(self, trace: str) -> list[Made]:
+        """Return the transformations of a run, in order of arrival."""
+        if trace not in self._in_trace:
+            records = self.trace_records(trace, kinds.TRANSFORM) if trace else ()
+            self._in_trace[trace] = [made for made in map(self.made, records) if made is not None]
+        return self._in_trace[trace]
+
+    def nearest(self, ref: Ref, at: Moment) -> Made | None:
+        """Return the transformation whose result is most like a text that nothing is recorded to have made, if any is.
+
+        Of the same run, component or subject, before this moment: then a step between the two was not recorded.
+        """
+        lines = self.lines(ref)
+        if not lines:
+            return None
+        near = [
+            made
+            for made in self.transforms(at.trace)
+            if at.after(made.record)
+            and (_same_subject(made, at) or (at.component and made.record.component == at.component))
+        ]
+        near.sort(key=lambda made: (made.record.ts_ns, made.record.record_id))
+        best, most = None, max(1, ALIKE * sum(map(_tells, lines)))
+        for made in near[-MOST_NEAR:]:
+            if made.result is None or self.lines(made.result) is None:
+                continue
+            blocks = self.blocks(made.result, ref)
+            alike = sum(_tells(lines[n]) for block in blocks for n in range(block.b, block.b + block.size))
+            if alike >= most:  # of those that are equally like it, the last one
+                best, most = made, alike
+        return best
 
     # -- calls of language models --------------------------------------------------------------------------------
 
@@ -369,6 +407,16 @@ class Lineage:
             "ts_ns": record.ts_ns,
             "time": iso_utc(record.ts_ns),
         }
+
+
+def _same_subject(made: Made, at: Moment) -> bool:
+    """Return whether a transformation was of the same file or artifact; a file may be named by the end of its path."""
+    subject = made.said.subject
+    return bool(subject) and (subject == at.subject or at.subject.endswith(f"/{subject}"))
+
+
+def _tells(line: str) -> bool:
+    return len(line.strip()) >= TELLING
 
 
 def call_of(record: Record, begun: Mapping[str, dict[str, Any]]) -> Call | None:

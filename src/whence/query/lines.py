@@ -147,8 +147,9 @@ def _merged(blocks: Iterable[Block]) -> list[Block]:
 def kept(blocks: Sequence[Block], start: int, count: int) -> Iterator[tuple[int, int, int | None]]:
     """Yield the parts of a range of b, in order: (place in b, count, place in a or None where it is new)."""
     at, end = start, start + count
-    number = max(bisect_right(blocks, start, key=lambda block: block.b) - 1, 0)
-    for block in blocks[number:]:
+    nearest = max(bisect_right(blocks, start, key=lambda block: block.b) - 1, 0)
+    for n in range(nearest, len(blocks)):
+        block = blocks[n]
         if block.b >= end:
             break
         first, last = max(block.b, at), min(block.b + block.size, end)

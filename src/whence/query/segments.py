@@ -5,11 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from whence.query.lineage import Ref, Step
+from whence.query.lineage import TELLING, Ref, Step
 from whence.query.lines import Block, aligned, kept
 
-TELLING: Final = 3
-"""A line with fewer characters than this, blanks aside, is not recognised by itself: brackets are everywhere."""
 MOST_MATCHES: Final = 100_000
 """So many comparisons of a line with a template's line, at most."""
 _LONGEST: Final = 400
