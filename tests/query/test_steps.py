@@ -89,6 +89,19 @@ def test_a_call_that_was_under_way_has_the_prompt_of_its_beginning() -> None:
     assert (call.model, call.response, call.input_tokens, call.duration_s) == ("m-2", "yes", 400, 1.0)
 
 
+def test_a_response_that_was_cut_is_followed_as_far_as_it_goes() -> None:
+    run = Generation()
+    cut = {"truncated": "one\n", "original_chars": 100_000, "sha256": "0" * 64}
+    run.add(kinds.SPAN_END, {"type": "llm", "attributes": {"response": cut}}, "llm", span="b" * 16)
+    run.transform("extract", "one\n", "one\ntwo\n")
+    run.wrote("/p/a.py", "one\ntwo\n")
+
+    found = query.blame("/p/a.py", store=run.done(), text="one\ntwo\n")
+
+    assert [line.step and line.step.name for line in found.lines] == ["llm", "extract"]
+    assert query.llm_calls("last", store=run.store)[0].response == cut
+
+
 def test_checks_that_failed_are_told_with_everything_they_said() -> None:
     run = pipeline()
 

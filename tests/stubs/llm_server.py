@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -235,15 +235,10 @@ def response(
             made.append({"type": "response.output_item.added", "output_index": index, "item": {**item, "content": []}})
             if item["type"] == "message":
                 place = {"item_id": item["id"], "output_index": index, "content_index": 0}
-                made.append(
-                    {
-                        "type": "response.content_part.added",
-                        **place,
-                        "part": {"type": "output_text", "text": "", "annotations": []},
-                    }
-                )
-                for part in _parts(text or ""):
-                    made.append({"type": "response.output_text.delta", **place, "delta": part, "logprobs": []})
+                part = {"type": "output_text", "text": "", "annotations": []}
+                made.append({"type": "response.content_part.added", **place, "part": part})
+                for each in _parts(text or ""):
+                    made.append({"type": "response.output_text.delta", **place, "delta": each, "logprobs": []})
                 made.append({"type": "response.output_text.done", **place, "text": text, "logprobs": []})
             elif item["type"] == "function_call":
                 place = {"item_id": item["id"], "output_index": index}
@@ -464,7 +459,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["content-encoding"] = "gzip"
             events = [gzip.compress(b"".join(events))]
         if answer.pieces:
-            events = list(_cut(b"".join(events), answer.pieces))
+            joined = b"".join(events)
+            events = [joined[start : start + answer.pieces] for start in range(0, len(joined), answer.pieces)]
         self._head(200, {**headers, **answer.headers})
         for number, event in enumerate(events):
             if number == answer.break_after:
@@ -502,7 +498,3 @@ def _function(call: dict[str, Any]) -> dict[str, Any]:
 
 def _parts(text: str, size: int = 4) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text), size)]
-
-
-def _cut(data: bytes, size: int) -> Iterator[bytes]:
-    return (data[start : start + size] for start in range(0, len(data), size))

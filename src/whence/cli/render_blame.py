@@ -213,6 +213,8 @@ def clipped(value: Any, limit: int | None = TEXT_CHARS) -> Text:
 
 
 def _spoken(value: Any) -> Any:
+    if isinstance(value, dict) and isinstance(value.get("truncated"), str):
+        return f"{value['truncated']}\n… cut when it was recorded ({value.get('original_chars', '?')} characters)"
     if isinstance(value, list) and value and all(isinstance(each, dict) and "role" in each for each in value):
         return "\n".join(f"{each['role']}: {_words(each.get('content'))}" for each in value)
     return value

@@ -133,7 +133,7 @@ class Events:
         self._held = sum(map(len, self._parts)) + sum(map(len, self._data))
 
     def end(self) -> None:
-        """Take what is left: a last event that no blank line followed is read as well, as both clients do not raise."""
+        """Take what is left: a last event need not be followed by a blank line."""
         for line in (*b"".join(self._parts).splitlines(), b""):
             self._line(line)
 

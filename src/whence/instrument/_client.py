@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from whence.errors import BadInput
 from whence.instrument._underway import Reply, Underway
+from whence.record import otel
 from whence.record.context import current_trace
 
 DEEPEST: Final = 50
@@ -105,7 +106,7 @@ class Door:
         if not (self._everyone or client in self._only):
             return None
         trace = current_trace()
-        if not trace:
+        if not trace or otel.tells_of_a_call():
             return None
         try:
             options = kwargs["options"] if "options" in kwargs else args[1]

@@ -13,7 +13,7 @@ every provider, and `usage` has the counts as they were sent.
 
 The client behaves as without us: the same objects, exceptions, laziness and closing (`whence.instrument._client` says where
 we look on). No API key and no header is read into a record. The library can write OpenTelemetry spans of its own; where
-they are recorded as well (`whence.instrument.opentelemetry`), both record: choose one (`open_telemetry=False` at the client).
+they are recorded (`whence.instrument.opentelemetry`), nothing is recorded here; `open_telemetry=False` at the client ends them.
 """
 
 from typing import Any

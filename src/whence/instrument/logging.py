@@ -8,6 +8,7 @@ exception become attributes. An `extra` or message that holds a secret is masked
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,15 +29,24 @@ class WhenceHandler(logging.Handler):
         if scope is None or not scope.trace or record.name.partition(".")[0] == "whence":
             return
         try:
-            attributes: dict[str, Any] = {k: v for k, v in record.__dict__.items() if k not in _OWN}
-            attributes["logger"] = record.name
-            attributes["where"] = f"{record.pathname}:{record.lineno} in {record.funcName}"
+            attributes: dict[str, Any] = {
+                "logger": record.name,
+                "where": f"{record.pathname}:{record.lineno} in {record.funcName}",
+                **{k: v for k, v in record.__dict__.items() if k not in _OWN},
+            }
             if record.exc_info and isinstance(record.exc_info[1], BaseException):
                 error = record.exc_info[1]
                 attributes["error"] = {**describe_error(error), "stack": stack_of(error)}
-            scope.trace.happened(scope.stage, record.name, record.getMessage(), level_of(record.levelno), attributes)
-        except Exception as exc:  # noqa: BLE001 - a log line with the wrong arguments is the other handlers' to complain of
+            scope.trace.happened(scope.stage, record.name, _message(record), level_of(record.levelno), attributes)
+        except Exception as exc:  # noqa: BLE001 - the host logs on
             scope.trace.refused("logging", exc)
+
+
+def _message(record: logging.LogRecord) -> Any:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - the wrong arguments are the other handlers' to complain of; what was meant is kept
+        return record.msg
 
 
 def level_of(number: int) -> str:
@@ -69,7 +79,9 @@ def install(logger: str | logging.Logger | None = None, *, level: int | str = lo
     return handler
 
 
-_listening: list[Callable[[logging.Logger, logging.LogRecord], None]] = []  # what stood in our place
+_Call = Callable[[logging.Logger, logging.LogRecord], None]
+_listening: list[tuple[_Call, _Call]] = []  # ours, and what stood in its place
+_deaf = threading.local()
 
 
 def listen(*, level: int = logging.INFO) -> None:
@@ -82,18 +94,24 @@ def listen(*, level: int = logging.INFO) -> None:
     handler, original = WhenceHandler(level), logging.Logger.callHandlers
 
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
-        if record.levelno >= handler.level:
-            handler.emit(record)
+        if record.levelno >= handler.level and not getattr(_deaf, "now", False) and _listening:
+            _deaf.now = True  # a message that logs when it is made into text
+            try:
+                handler.emit(record)
+            finally:
+                _deaf.now = False
         original(self, record)
 
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
-    _listening.append(original)
+    _listening.append((call_handlers, original))
 
 
 def unlisten() -> None:
-    """Hear no more."""
+    """Hear no more. What somebody has put in our place since then stays there."""
     while _listening:
-        logging.Logger.callHandlers = _listening.pop()  # type: ignore[method-assign,assignment]
+        ours, original = _listening.pop()
+        if logging.Logger.callHandlers is ours:
+            logging.Logger.callHandlers = original  # type: ignore[method-assign,assignment]
 
 
 def remove(logger: str | logging.Logger | None = None) -> None:

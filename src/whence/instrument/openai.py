@@ -9,8 +9,8 @@ recorded before the request is sent, so a call that hangs is seen. Of a stream t
 or never read, what is known is recorded, `finish_reason` `incomplete` or `error`, and `interrupted` says how it ended.
 
 The client behaves as without us: the same objects, exceptions, laziness and closing (`whence.instrument._client` says where
-we look on). No API key and no header is read into a record. Where another instrumentation is installed as well, both
-record: choose one.
+we look on). No API key and no header is read into a record. Where a span of OpenTelemetry tells
+of the same call and is recorded (`whence.instrument.opentelemetry`), nothing is recorded here: a call is one call.
 """
 
 from typing import Any, TypedDict

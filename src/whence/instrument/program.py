@@ -37,8 +37,7 @@ def begin() -> None:
 
         trace = Trace(runtime_or_default().recorder, project_name=os.environ.get(PROJECT) or None, traceparent=header)
         context.of_process(trace)
-        atexit.register(trace.end)
-        trace.mark("complete")
+        atexit.register(_finish, trace)
         _watch_exceptions(trace)
         chosen = os.environ.get(ADAPTERS, "").split(",")
         for name in ALL:
@@ -48,17 +47,28 @@ def begin() -> None:
         not_started(exc)
 
 
+def _finish(trace: Trace) -> None:
+    """End this process's part of the run: at its exit, which no exception tells of; `whence run` says how the run went."""
+    trace.close(None)
+    trace.end()
+
+
 def _watch_exceptions(trace: Trace) -> None:
     """Record what ends the program, or a thread of it, and let it be shown as ever."""
     hook, thread_hook = sys.excepthook, threading.excepthook
 
     def said(error: BaseException | None, name: str) -> None:
-        if error is not None:
+        if error is None or isinstance(error, SystemExit):  # a thread may end itself so
+            return
+        try:
             told = {**describe_error(error), "stack": stack_of(error)}
             trace.event(name, told["message"], level="critical", error=told)
+        except Exception as exc:  # noqa: BLE001 - what is shown of the program's own error must not change
+            trace.refused(name, exc)
 
     def excepthook(kind: type[BaseException], error: BaseException, tb: TracebackType | None) -> None:
         said(error, "uncaught_exception")
+        trace.close(error)
         hook(kind, error, tb)
 
     def in_thread(args: Any) -> None:

@@ -1,15 +1,17 @@
 """Log lines of a run become events of it: a processor for structlog.
 
     import whence.instrument.structlog as whence_structlog
-    whence_structlog.install()                               # first in structlog's chain
+    whence_structlog.install()
 
-or by hand: `structlog.configure(processors=[whence_structlog.processor, …])`. The event dict goes on unchanged; what was
+It stands behind the processors that drop lines and merge what is bound to the context, before all others, so that what
+is recorded is what was said; or by hand: `structlog.configure(processors=[whence_structlog.processor, …])`. The event dict goes on unchanged; what was
 bound becomes attributes. Only what is logged inside a run is recorded.
 """
 
 from collections.abc import MutableMapping
 from typing import Any
 
+from whence.errors import BadInput
 from whence.record.context import current_scope
 from whence.record.failure import describe_error, stack_of
 
@@ -24,16 +26,16 @@ def processor(logger: Any, method: str, event: MutableMapping[str, Any]) -> Muta
     try:
         attributes = {str(key): value for key, value in event.items() if key not in ("event", "exc_info", "level")}
         error = event.get("exc_info")
-        if error is True:
+        if type(error) in (bool, int) and error:  # as structlog reads it: the exception that is being handled
             import sys
 
             error = sys.exc_info()[1]
-        elif isinstance(error, tuple) and len(error) == 3:
+        elif type(error) is tuple and len(error) == 3:
             error = error[1]
         if isinstance(error, BaseException):
             attributes["error"] = {**describe_error(error), "stack": stack_of(error)}
         said = event.get("event")
-        name = said if isinstance(said, str) and len(said) <= _NAME_CHARS else "log"
+        name = said if isinstance(said, str) and 0 < len(said) <= _NAME_CHARS else "log"
         level = str(event.get("level") or method).lower()
         scope.trace.happened(scope.stage, name, said, _METHODS.get(level, level), attributes)
     except Exception as exc:  # noqa: BLE001 - the host logs on
@@ -45,19 +47,30 @@ _NAME_CHARS = 80
 """structlog's events are short names by habit; a longer one is a sentence, and no name."""
 
 
-def install() -> None:
-    """Put the processor first in structlog's configured chain; twice is once."""
-    import structlog
+_BEFORE = ("filter_by_level", "merge_contextvars", "merge_threadlocal")
 
+
+def _structlog() -> Any:
+    try:
+        import structlog
+    except ImportError:
+        raise BadInput("structlog is not installed; install it: pip install structlog") from None
+    return structlog
+
+
+def install() -> None:
+    """Put the processor into structlog's configured chain; twice is once. The host configures it before that."""
+    structlog = _structlog()
     chain = list(structlog.get_config()["processors"])
-    if processor not in chain:
-        structlog.configure(processors=[processor, *chain])
+    if not any(each is processor for each in chain):
+        places = [place for place, each in enumerate(chain, 1) if getattr(each, "__name__", "") in _BEFORE]
+        chain.insert(max(places, default=0), processor)
+        structlog.configure(processors=chain)
 
 
 def remove() -> None:
     """Take the processor out of the chain."""
-    import structlog
-
+    structlog = _structlog()
     chain = list(structlog.get_config()["processors"])
-    if processor in chain:
+    if any(each is processor for each in chain):
         structlog.configure(processors=[each for each in chain if each is not processor])

@@ -55,6 +55,10 @@ def ref_of(value: Any) -> Ref | None:
         return Ref(key=sha256_of(value), inline=value, chars=len(value))
     if not isinstance(value, dict):
         return None
+    if isinstance(value.get("truncated"), str):  # cut where it stands
+        kept, cut = value["truncated"], value.get("original_chars")
+        whole = cut if isinstance(cut, int) else None
+        return Ref(key=sha256_of(kept), inline=kept, chars=len(kept), original_chars=whole)
     chars = value.get("chars") if isinstance(value.get("chars"), int) else None
     if isinstance(value.get(CONTENT_KEY), str):
         sha256 = value[CONTENT_KEY].lower()

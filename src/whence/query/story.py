@@ -249,5 +249,5 @@ def said_by(failure: dict[str, Any]) -> str:
     """Return a failure in words."""
     message = failure.get("message")
     if isinstance(message, dict):
-        message = message.get("preview") or message.get("message")
+        message = message.get("truncated") or message.get("preview") or message.get("message")
     return str(message) if message is not None else str(failure.get("type") or "failed")

@@ -69,3 +69,19 @@ def restore(span: str, before: Any) -> None:
         return
     if api.get_current_span().get_span_context().span_id == int(span, 16):
         contexts.attach(before)
+
+
+_CALLS = ("chat", "text_completion", "generate_content", "embeddings", "completion")
+
+
+def tells_of_a_call() -> bool:
+    """Return whether the active span is a call of a model that we hear of through OpenTelemetry, as it ends."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None or not known:
+        return False
+    said = getattr(api.get_current_span(), "attributes", None) or {}
+    return (
+        said.get("gen_ai.operation.name") in _CALLS
+        or said.get("openinference.span.kind") in ("LLM", "EMBEDDING")
+        or "llm.request.type" in said  # Traceloop
+    )
