@@ -5,6 +5,7 @@ anywhere: a picture uses whatever monospaced font its reader has.
 """
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -41,9 +42,11 @@ FORMAT = re.sub(r" *@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.
 FORMAT = re.sub(r"font-family: Fira Code, monospace", f"font-family: {FONT}", FORMAT)
 
 
-def draw(name: str, words: tuple[str, ...], environment: dict[str, str], *, until: str | None = None) -> None:
+def draw(
+    name: str, words: tuple[str, ...], environment: dict[str, str], *, until: str | None = None, cwd: str | None = None
+) -> None:
     """Run `whence …` and write what it prints to `<name>.svg`, as far as the line that begins with `until`."""
-    done = subprocess.run([*WHENCE, *words], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([*WHENCE, *words], env=environment, cwd=cwd, capture_output=True, text=True, check=True)
     shown = Text.from_ansi(done.stdout.strip("\n")).split("\n")
     if until is not None:
         end = next(number for number, line in enumerate(shown) if line.plain.startswith(until))
@@ -73,6 +76,12 @@ def main() -> None:
         }
         draw("demo", ("demo",), environment, until="What may")
         draw("why", ("why",), environment, until="Against")
+        made = [*WHENCE, "demo", "--generation", "--json"]
+        done = subprocess.run(made, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+        blame = json.loads(done.stdout)["blame"]
+        line = next(each["line"] for each in blame["lines"] if each["step"]["action"] == "heal")
+        file = os.path.relpath(blame["path"], folder)
+        draw("blame", ("blame", f"{file}:{line}"), environment, until="Unharmed", cwd=folder)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("question", nargs="?", help="left out: each demo question in turn")
     parser.add_argument("--project", default="research-demo", help="project the trace belongs to")
+    parser.add_argument(
+        "--library", metavar="PACKAGE", help="read only this package's documentation and that of what it needs"
+    )
     parser.add_argument("--out", type=Path, default=Path("research-reports"), help="where reports go")
     parser.add_argument("--model", metavar="URL", help="OpenAI-compatible endpoint that writes the report")
     parser.add_argument("--model-name", default="default", help="the model to ask that endpoint for")
@@ -34,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             question,
             out_dir=given.out,
             project=given.project,
+            library=given.library,
             model=llm.Endpoint(url=given.model, model=given.model_name) if given.model else None,
             fault=Fault(stage, kill=bool(given.kill_in)) if stage else None,
             traced=not given.no_trace,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib.metadata import Distribution, PackageMetadata, distributions
+from importlib.metadata import Distribution, PackageMetadata, PackageNotFoundError, distributions, requires
 
 SUMMARY, DESCRIPTION = "Summary", "Description"  # headings of what stands under no heading of its own
 _HALF_LIFE_YEARS = 3.0  # documentation three years old counts half
@@ -94,9 +94,35 @@ class Passage:
 
 
 @cache
-def installed(as_of: date) -> tuple[Passage, ...]:
-    """Return the passages of every package that this interpreter can import."""
-    return load(as_of=as_of)
+def installed(as_of: date, library: str | None = None) -> tuple[Passage, ...]:
+    """Return the passages of every package that this interpreter can import; or of one, and of what that one needs.
+
+    What else is installed differs from one environment to the next, and with it what a question finds.
+    """
+    passages = load(as_of=as_of)
+    wanted = needed_by(library) if library is not None else None
+    return tuple(each for each in passages if wanted is None or _key(each.source.name) in wanted)
+
+
+def needed_by(library: str) -> frozenset[str]:
+    """Return the names of a distribution and of all that it needs, extras aside, as far as they are installed."""
+    found: set[str] = set()
+    waiting = [library]
+    while waiting:
+        name = _key(waiting.pop())
+        if name in found:
+            continue
+        try:
+            needs = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        found.add(name)
+        waiting += [re.split(r"[^\w.-]", each)[0] for each in needs if "extra ==" not in each]
+    return frozenset(found)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def load(*, as_of: date, path: list[str] | None = None) -> tuple[Passage, ...]:
@@ -106,7 +132,7 @@ def load(*, as_of: date, path: list[str] | None = None) -> tuple[Passage, ...]:
         metadata = distribution.metadata
         if not metadata or not _first(metadata, "Name"):
             continue  # a leftover directory without metadata
-        key = re.sub(r"[-_.]+", "-", _first(metadata, "Name")).lower()
+        key = _key(_first(metadata, "Name"))
         if key not in found:  # the first on the path is the one that gets imported
             found[key] = tuple(_passages(distribution, as_of))
     return tuple(passage for key in sorted(found) for passage in found[key])

@@ -80,17 +80,19 @@ def run(
     model: llm.Endpoint | None = None,
     fault: Fault | None = None,
     index: Index | None = None,
+    library: str | None = None,
     traced: bool = True,
 ) -> Result:
     """Answer a question from the packages installed, and write report and evidence into `out_dir`.
 
     Args:
         index: the passages to answer from; None takes the documentation of what is installed.
+        library: only the documentation of this package and of what it needs; otherwise of all that is installed.
         fault: a failure to inject, to see what is left of a run that dies.
         traced: whether `whence` records the run; the result is the same either way.
     """
     started = time.monotonic()
-    index = index or installed_index(datetime.now(UTC).date())
+    index = index or installed_index(datetime.now(UTC).date(), library)
     with traced_research(
         question,
         project_name=project,
@@ -120,9 +122,9 @@ def run(
 
 
 @cache
-def installed_index(as_of: date) -> Index:
-    """Return the index over what is installed; built once per process."""
-    return Index(corpus.installed(as_of))
+def installed_index(as_of: date, library: str | None = None) -> Index:
+    """Return the index over what is installed, or over one package and what it needs; built once per process."""
+    return Index(corpus.installed(as_of, library))
 
 
 def _investigate(question: str, index: Index, model: llm.Endpoint | None, fault: Fault | None) -> list[Attempt]:

@@ -323,6 +323,7 @@ def test_demo_makes_three_runs_and_explains_the_worst(whence: Whence, tmp_path: 
     assert done.returncode == 0, done.stderr
     assert [line[0] for line in done.stdout.splitlines() if line[:1] in ("✓", "✗", "◌")] == ["✗", "◌", "✓", "✗"]
     assert "the quality gate failed" in done.stdout
+    assert "the retry made it worse" in done.stdout  # whatever else is installed beside whence
     steps = [shlex.split(line[3:]) for line in done.stdout.splitlines() if line.startswith("  $ ")]
     assert len(steps) == 3
     for step in steps:  # they work as they are printed, whatever is on the PATH

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
-from examples.research.corpus import paragraphs
+from examples.research.corpus import installed, needed_by, paragraphs
 from examples.research.index import Index
 from examples.research.intake import classify, take_in
 from examples.research.questions import DEMO_QUESTIONS
@@ -18,6 +20,15 @@ def test_the_forms_of_a_word_meet_in_one_stem() -> None:
     assert {stem(word) for word in ("validate", "validates", "validating", "validation")} == {"valid"}
     assert stem("sqlite3") == stem("sqlite")
     assert stems("The progress of progress bars") == ["progress", "progress", "bar"]
+
+
+def test_a_library_is_a_package_and_what_it_needs_whatever_else_is_installed() -> None:
+    names = needed_by("whence")
+
+    assert {"whence", "rich", "msgspec", "mdurl"} <= names  # mdurl by way of rich
+    assert not {"pytest", "jinja2", "openai"} & names  # of the development group, or an extra
+    assert {each.source.name.lower() for each in installed(date(2026, 1, 1), "whence")} <= {*names, "markdown-it-py"}
+    assert needed_by("no-such-package") == frozenset()
 
 
 def test_sentences_survive_abbreviations_and_line_breaks() -> None:

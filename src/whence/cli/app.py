@@ -40,7 +40,7 @@ _COMMANDS = (
     (_KEEP, "db", "upkeep:db", "Care for the store: stats, migrate, backup, vacuum."),
     (_KEEP, "projects", "projects:app", "List projects; switch them on or off, set what is kept."),
     (_KEEP, "redact", "redact:redact", "Show what would be masked in a text."),
-    (_ABOUT, "demo", "demo:demo", "Make three runs of an example pipeline, and look at them."),
+    (_ABOUT, "demo", "demo:demo", "Make runs of an example pipeline, and look at them."),
     (_ABOUT, "version", "about:version", "Print the version."),
     (_ABOUT, "completion", "about:completion", "Complete commands in bash, zsh or fish."),
 )

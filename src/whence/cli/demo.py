@@ -60,7 +60,16 @@ def demo(
     questions = _questions(package, root)
     before = runs_so_far(PROJECT)
     for name, options, what in _RUNS:
-        arguments = (questions[name], "--project", PROJECT, "--out", str(data / "reports"), *options)
+        arguments = (
+            questions[name],
+            "--project",
+            PROJECT,
+            "--library",
+            "whence",
+            "--out",
+            str(data / "reports"),
+            *options,
+        )
         start(package, root, arguments, f"{what}: {questions[name]}", dies=bool(options))
     store = reading.ready()
     rows = [
