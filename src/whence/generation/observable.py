@@ -1,0 +1,111 @@
+"""`@observable`: a function whose calls are recorded (R3.11, R3.25)."""
+
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Literal, NamedTuple, TypeVar
+
+from whence.generation.blocks import Block
+from whence.generation.kinds import observed
+from whence.generation.site import Named, Site
+
+F = TypeVar("F")
+
+
+class _Entered(NamedTuple):
+    """One `with` block that is entered, and those around it."""
+
+    owner: "observable"
+    block: Block
+    outer: "_Entered | None"
+
+
+_entered: ContextVar[_Entered | None] = ContextVar("whence_observable_blocks", default=None)
+
+
+class observable:
+    """Record every call of a function as a stage: start with arguments, end with result and duration, errors with stack.
+
+        @observable("template_render")
+        def render(template, data): ...
+
+    Decorates functions, coroutine functions, generators and async generators, methods, static and class methods (in
+    either order of decorators), properties, objects that can be called, and functions made by
+    `contextlib.contextmanager`; what comes out is of the same kind. Also a context manager, sync and async:
+    `with observable("validation"): …`.
+
+    The stage belongs to the trace that the call is made in, else to the process's own session
+    (`get_generation_logger()`); what is recorded during the call lies in it. Exceptions go on, unchanged.
+
+    Args:
+        stage: the stage's name.
+        capture_args: keep the arguments, by name, without `self` and `cls`.
+        capture_result: keep the result; of a generator the first 100 things it yields, and what it returns.
+        component: whom the call is about: a name, or a function of the call's arguments. Otherwise taken from the
+            arguments `component_name`, `component`, `spec` (its `name`), from `self.component_name`; then from the stage
+            around the call; then from the argument `name`, or `self.name`.
+        max_per_s: how many calls a second are recorded, of this function. Those left out are counted
+            (`whence.stats()["dropped"]["rate_limited"]`); one that fails is recorded all the same.
+        sample: the share of calls that is recorded, 0 to 1; as above (`sampled_out`).
+
+    Raises:
+        BadInput: an option is not accepted, or what is decorated cannot be called; said when decorating, never later.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        capture_args: bool = True,
+        capture_result: bool = True,
+        *,
+        component: Named = None,
+        max_per_s: float | None = None,
+        sample: float = 1.0,
+    ) -> None:
+        self._site = Site(
+            stage,
+            capture_args=bool(capture_args),
+            capture_result=bool(capture_result),
+            component=component,
+            max_per_s=max_per_s,
+            sample=sample,
+        )
+        self._unfound: list[Block] = []
+
+    def __call__(self, function: F) -> F:
+        """Return the function, observed."""
+        wrapped: F = observed(function, self._site)
+        return wrapped
+
+    def __enter__(self) -> "observable":
+        block = Block(self._site, (), {})
+        block.begin()
+        _entered.set(_Entered(self, block, _entered.get()))
+        self._unfound.append(block)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        entered = _entered.get()
+        if entered is not None and entered.owner is self:
+            _entered.set(entered.outer)
+            block = entered.block
+        else:  # left in another context than it was entered in: the latest that is still open
+            while entered is not None and (entered.owner is not self or entered.block not in self._unfound):
+                entered = entered.outer
+            block = entered.block if entered is not None else self._unfound[-1] if self._unfound else _NO_BLOCK
+        if block in self._unfound:
+            self._unfound.remove(block)
+        block.end(error)
+        return False
+
+    async def __aenter__(self) -> "observable":
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> Literal[False]:
+        return self.__exit__(kind, error, tb)
+
+
+_NO_BLOCK = Block(Site("none"), (), {})
