@@ -5,7 +5,7 @@ from typing import Any
 
 CONTENT_KEY = "content_sha256"
 """A JSON object with this key stands for a text: {content_sha256, chars, preview}."""
-_REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored"}
+_REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored", "truncated", "original_chars"}
 
 
 def references(value: Any) -> Iterator[str]:
@@ -29,7 +29,8 @@ def resolve(value: Any, lookup: Callable[[str], str | None]) -> Any:
             # What a user recorded may look like a reference: it is one only if it knows how the text goes.
             if text is None or len(text) != value.get("chars") or not text.startswith(str(value.get("preview"))):
                 return value
-            return text
+            cut = {"truncated": text, "original_chars": value.get("original_chars")}
+            return cut if value.get("truncated") else text  # as a text is shown that was cut where it stood
         return {key: resolve(each, lookup) for key, each in value.items()}
     if isinstance(value, list):
         return [resolve(each, lookup) for each in value]

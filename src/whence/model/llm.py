@@ -68,7 +68,8 @@ def tokens_of(usage: Mapping[str, Any], *, cache_apart: bool = False) -> dict[st
 
     Args:
         usage: as the provider sent it.
-        cache_apart: input_tokens leaves out what went through the cache (Anthropic), and is to be completed.
+        cache_apart: input_tokens leaves out what went through the cache (Anthropic), and is to be completed. Where the
+            shape tells (`prompt_tokens`, or details of the input, include the cache) it is believed instead.
     """
     details = {}
     for key in ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details"):
@@ -85,7 +86,9 @@ def tokens_of(usage: Mapping[str, Any], *, cache_apart: bool = False) -> dict[st
     )
     write = first(usage.get("cache_creation_input_tokens"))
     input_tokens = first(usage.get("prompt_tokens"), usage.get("input_tokens"))
-    if cache_apart and input_tokens is not None:
+    anthropic = "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage
+    inclusive = "prompt_tokens" in usage or any(side in ("prompt", "input") for side, _ in details)
+    if input_tokens is not None and (cache_apart or anthropic) and not inclusive:
         input_tokens += (read or 0) + (write or 0)
     output_tokens = first(usage.get("completion_tokens"), usage.get("output_tokens"))
     reasoning = first(details.get(("completion", "reasoning_tokens")), details.get(("output", "reasoning_tokens")))
@@ -105,15 +108,26 @@ def tool_decision(call: Mapping[str, Any]) -> dict[str, Any] | None:
     The record of a decision that no peer keeps: what (the tools called), alternatives (those offered and not called),
     why (what the model said beside it), inputs (their arguments).
     """
-    chosen = [each for each in call.get("tool_calls") or () if isinstance(each, Mapping) and each.get("name")]
-    offered = [each["name"] for each in call.get("tools") or () if isinstance(each, Mapping) and each.get("name")]
+    chosen = _named(call.get("tool_calls"))
+    offered = [name for name, _ in _named(call.get("tools"))]
     if not chosen or not offered:
         return None
-    names = [str(each["name"]) for each in chosen]
+    names = [name for name, _ in chosen]
     why = call.get("reasoning") or call.get("response") or ""
     return {
         "what": names[0] if len(names) == 1 else names,
         "why": why if isinstance(why, str) else "",
         "alternatives": [name for name in dict.fromkeys(offered) if name not in names],
-        "inputs": {"arguments": [each.get("arguments") for each in chosen]},
+        "inputs": {"arguments": [each.get("arguments", each.get("input")) for _, each in chosen]},
     }
+
+
+def _named(tools: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return tools with their names; of OpenAI's shape, where a tool is inside `function`, what is inside."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for each in tools if isinstance(tools, list | tuple) else ():
+        inside = each.get("function") if isinstance(each, dict) else None
+        tool = inside if isinstance(inside, dict) else each
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str) and tool["name"]:
+            found.append((tool["name"], tool))
+    return found

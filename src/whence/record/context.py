@@ -35,7 +35,7 @@ class Scope:
 
 
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("whence_scope", default=None)
-_process: list[Scope] = []  # at most one: where code belongs that is in no scope of its own
+_process: Scope | None = None  # where code belongs that is in no scope of its own
 
 
 def current_scope() -> Scope | None:
@@ -43,8 +43,9 @@ def current_scope() -> Scope | None:
     scope = _scope.get()
     while scope is not None and scope.left:
         scope = scope.outer
-    if scope is None and _process and not _process[-1].left:
-        return _process[-1]
+    if scope is None:
+        whole = _process
+        return whole if whole is not None and not whole.left else None
     return scope
 
 
@@ -53,7 +54,8 @@ def of_process(trace: "Trace | None") -> None:
 
     For a program that is recorded as a whole and does not know of it (`whence run`).
     """
-    _process[:] = [] if trace is None else [Scope(trace, None, None)]
+    global _process
+    _process = None if trace is None else Scope(trace, None, None)
 
 
 def current_trace() -> "Trace | None":

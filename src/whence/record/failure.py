@@ -33,5 +33,5 @@ def stack_of(error: BaseException) -> str:
 
     Without the message: that is redacted on its own (`describe_error`).
     """
-    frames = traceback.extract_tb(error.__traceback__)[-STACK_FRAMES:]
+    frames = traceback.extract_tb(error.__traceback__, limit=-STACK_FRAMES)
     return "".join(traceback.format_list(frames)).rstrip()

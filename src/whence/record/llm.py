@@ -7,7 +7,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.llm import COUNTS, LlmFields, tokens_of, tool_decision
 from whence.record.guard import guarded
-from whence.record.normalise import as_count, as_number, as_seconds
+from whence.record.normalise import as_count, as_nanoseconds, as_number, as_seconds
 from whence.redact.value import Flag
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _NUMBERS: Final[Mapping[str, Callable[[object], float | int | None]]] = {
 }
 _OF_THE_REQUEST: Final = ("messages", "system", "prompt", "tools", "template", "variables")
 """Said once, when the call begins; the rest of the request is said again at its end, where it is looked for."""
+_SUMMED: Final = ("input_tokens", "output_tokens")
 _APART: Final = ("anthropic",)
 """Whose raw input count leaves out the cache."""
 
@@ -49,8 +50,8 @@ def normalised(call: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         for key, count in tokens_of(usage, cache_apart=apart).items():
             if key not in given:
                 kept.setdefault(key, count)
-    if "total_tokens" not in kept:
-        tokens = [kept[key] for key in ("input_tokens", "output_tokens") if key in kept]
+    if "total_tokens" not in kept and not given.keys() & _SUMMED:  # half a sum is none
+        tokens = [kept[key] for key in _SUMMED if key in kept]
         if tokens:
             kept["total_tokens"] = sum(tokens)
     template = call.get("template")
@@ -63,17 +64,13 @@ def normalised(call: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     return kept, bool(given)
 
 
-def _duration_ns(kept: dict[str, Any]) -> int | None:
-    seconds = kept.pop("duration_s", None)
-    return int(min(max(seconds, 0.0), 1e9) * 1e9) if seconds is not None else None
-
-
 def called(
     trace: "Trace", stage: "Stage | None", name: str, component: str | None, call: Mapping[str, Any]
 ) -> str | None:
     """Record a finished LLM call as one record; returns its id."""
     kept, changed = normalised(call)
-    ended = shape.SpanEnd(type=shape.LLM, duration_ns=_duration_ns(kept), error=call.get("error"), attributes=kept)
+    took = as_nanoseconds(kept.pop("duration_s", None))
+    ended = shape.SpanEnd(type=shape.LLM, duration_ns=took, error=call.get("error"), attributes=kept)
     span = trace.recorder.clock.span_id()
     where = trace.place_in(stage, span, trace.span_of(stage), component, 3 if call.get("error") else 0)
     said = trace.say(kinds.SPAN_END, name, where, ended, int(Flag.CLAMPED) if changed else 0)
@@ -84,17 +81,21 @@ def called(
 def _decided(
     trace: "Trace", stage: "Stage | None", component: str | None, call: Mapping[str, Any], caused_by: str | None
 ) -> None:
-    made = tool_decision(call)
-    if made is not None:
+    try:
+        made = tool_decision(call)
+        if made is None:
+            return
         where = trace.place_in(stage, trace.span_of(stage), caused_by or "", component)
         decided = (made["what"], made["why"], None, made["alternatives"], made["inputs"])
         trace.decide(where, "tool", *decided, {"derived_from": "llm_call"})
+    except Exception as exc:  # noqa: BLE001 - as `guarded` says; the call itself is recorded
+        trace.refused("tool", exc)
 
 
 class Call:
     """An LLM call that is under way. Its start is recorded at once, so that a call that hangs is seen (DESIGN §4.7)."""
 
-    __slots__ = ("_component", "_fields", "_name", "_stage", "_started", "open", "span", "trace")
+    __slots__ = ("_component", "_fields", "_name", "_request", "_stage", "_started", "open", "span", "trace")
 
     def __init__(
         self, trace: "Trace", stage: "Stage | None", name: str, component: str | None, request: Mapping[str, Any]
@@ -105,6 +106,7 @@ class Call:
         self._stage = stage
         self._name = name
         self._component = component
+        self._request = request
         self._fields = dict(request)
         self._started = trace.monotonic_ns()
         kept, changed = normalised({key: value for key, value in request.items() if key != "usage"})
@@ -116,6 +118,9 @@ class Call:
         """Remember what has become known of the call, for its end."""
         self._fields.update(fields)
 
+    def _is_said(self, key: str, value: Any) -> bool:
+        return key in _OF_THE_REQUEST and self._request.get(key) is value
+
     @guarded
     def end(self, **response: Unpack[LlmFields]) -> str | None:
         """Record how the call ended: LlmFields of the response, `error` if it failed. Ending twice is ignored."""
@@ -124,12 +129,12 @@ class Call:
         self.open = False
         call = {**self._fields, **response}
         kept, changed = normalised(call)
-        took = _duration_ns(kept)
+        took = as_nanoseconds(kept.pop("duration_s", None))
         ended = shape.SpanEnd(
             type=shape.LLM,
             duration_ns=self.trace.monotonic_ns() - self._started if took is None else took,
             error=call.get("error"),
-            attributes={key: value for key, value in kept.items() if key not in _OF_THE_REQUEST},
+            attributes={key: value for key, value in kept.items() if not self._is_said(key, value)},
         )
         parent = self.trace.span_of(self._stage)
         where = self.trace.place_in(self._stage, self.span, parent, self._component, 3 if call.get("error") else 0)

@@ -27,6 +27,9 @@ def as_confidence(value: object) -> tuple[float | None, Any]:
     return (1.0 if value > 1 else 0.0), value
 
 
+_MOST = 2.0**63
+
+
 def as_number(value: object) -> float | None:
     """Return a finite number from a number of any kind (Decimal, Fraction, numpy's) or a text that is one, else None."""
     try:
@@ -37,9 +40,11 @@ def as_number(value: object) -> float | None:
 
 
 def as_count(value: object) -> int | None:
-    """Return a whole number of 0 or more, or None."""
+    """Return a whole number of 0 or more that a store can hold (64 bits), or None."""
     number = None if isinstance(value, bool) else as_number(value)
-    return int(number) if number is not None and number >= 0 else None
+    if number is None or not 0 <= number < _MOST:
+        return None
+    return value if type(value) is int else int(number)
 
 
 def as_seconds(value: object) -> float | None:
@@ -47,6 +52,12 @@ def as_seconds(value: object) -> float | None:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return None if isinstance(value, bool) else as_number(value)
+
+
+def as_nanoseconds(value: object) -> int | None:
+    """Return a duration in nanoseconds from seconds or a timedelta, within 0 and 30 years, or None."""
+    seconds = as_seconds(value) if value is not None else None
+    return int(min(max(seconds, 0.0), 1e9) * 1e9) if seconds is not None else None
 
 
 _LEVELS = {

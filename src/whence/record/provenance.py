@@ -5,8 +5,10 @@ size, so that a line of a file can be followed back through every step that had 
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from whence.model import payload as shape
@@ -15,7 +17,9 @@ from whence.model.content import CONTENT_KEY
 from whence.model.llm import LlmFields
 from whence.record.guard import guarded
 from whence.record.llm import Call, called
-from whence.record.normalise import as_count, as_number, as_object, as_seconds
+from whence.record.normalise import as_count, as_nanoseconds, as_number, as_object
+from whence.record.recorder import clean_path, text_of
+from whence.redact.value import Flag
 
 if TYPE_CHECKING:
     from whence.record.trace import Stage, Trace
@@ -24,10 +28,17 @@ MOST_FAILURES: Final = 100
 """So many failures of one check are listed; all are counted."""
 MOST_REMEMBERED: Final = 256
 """So many contents a run remembers the checks of, to say them again when one is written to a file."""
+MOST_CHECKS: Final = 32
+"""So many checks of each."""
+MOST_MATERIALS: Final = 1000
+"""So many texts that went into one transformation are kept."""
 READ_BACK_BYTES: Final = 64 * 1024 * 1024
 """A larger file is not read back: the host waits for it."""
 _FAILURE: Final = ("type", "message", "line", "column", "end_line", "context", "code")
 _HIGH: Final = 3
+_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+MOST_COUNTED: Final = 10_000_000
+"""An iterator of failures that never ends is counted no further."""
 
 
 class Provenance:
@@ -92,17 +103,20 @@ class Provenance:
             duration_s: seconds, or a timedelta.
         """
         trace, stage = self._spot()
-        where = trace.place_in(stage, trace.span_of(stage), because or "", component, _HIGH if error else 0)
+        where = trace.place_in(stage, trace.span_of(stage), _cause(because), component, _gravity(error))
         before, flags = self._referred(trace, source, where)
         after, found = self._referred(trace, result, where)
         flags |= found
-        went_in = []
-        for each in materials or ():
-            content, found = self._referred(trace, each.get("content"), where)
+        went_in: list[dict[str, Any]] = []
+        for each in _listed(trace, materials, MOST_MATERIALS + 1)[0]:
+            if len(went_in) == MOST_MATERIALS:
+                flags |= int(Flag.TRUNCATED)
+                break
+            given = each if isinstance(each, Mapping) else {"content": each}
+            content, found = self._referred(trace, given.get("content"), where)
             flags |= found
-            named = {key: trace.recorder.label(each[key])[0] for key in ("role", "name") if key in each}
+            named = {key: trace.recorder.label(given[key])[0] for key in ("role", "name") if key in given}
             went_in.append({**named, "content": content})
-        seconds = as_seconds(duration_s) if duration_s is not None else None
         done = shape.Transform(
             action=trace.recorder.label(action)[0],
             subject=_subject(trace, subject),
@@ -111,7 +125,7 @@ class Provenance:
             materials=went_in,
             using=as_object(using),
             attempt=as_count(attempt) if attempt is not None else None,
-            duration_ns=int(seconds * 1e9) if seconds is not None else None,
+            duration_ns=as_nanoseconds(duration_s),
             error=error,
             attributes=attributes,
         )
@@ -149,37 +163,36 @@ class Provenance:
             phase: before or after a step; pre_write, post_write.
         """
         trace, stage = self._spot()
-        found = list(failures)
-        severity = 0 if passed is not False and not found else _HIGH
+        found, total = _listed(trace, failures, MOST_FAILURES)
+        passed = None if passed is None else bool(passed)
+        severity = _HIGH if passed is False or (passed is None and found) else 0
         where = trace.place_in(stage, trace.span_of(stage), "", component, severity)
         reference, flags = self._referred(trace, content, where)
         number = as_number(score) if score is not None else None
-        seconds = as_seconds(duration_s) if duration_s is not None else None
+        if score is not None and number is None:
+            flags |= int(Flag.CLAMPED)
+            attributes = {**attributes, "given": {"score": score}}
         kind = trace.recorder.label(type or name)[0]
         said = shape.Check(
             type=kind,
-            passed=passed if passed is None else bool(passed),
+            passed=passed,
             subject=_subject(trace, subject),
             content=reference,
-            failures=[_failure(each) for each in found[:MOST_FAILURES]],
-            failures_total=len(found) if len(found) > MOST_FAILURES else None,
+            failures=[_failure(each) for each in found],
+            failures_total=total if total > MOST_FAILURES else None,
             phase=trace.recorder.label(phase)[0] if phase else "",
             expected=expected,
             actual=actual,
             score=number,
             label=trace.recorder.label(label)[0] if label is not None else None,
             explanation=explanation,
-            duration_ns=int(seconds * 1e9) if seconds is not None else None,
+            duration_ns=as_nanoseconds(duration_s),
             error=error,
-            attributes={**attributes, "given": {"score": score}}
-            if score is not None and number is None
-            else attributes,
+            attributes=attributes,
         )
         record = trace.say(kinds.CHECK, name, where, said, flags)
-        if reference is not None:
-            _remember(
-                trace, _key(reference), {"type": kind, "passed": passed, "failures": len(found), "record": record}
-            )
+        if reference is not None and record is not None:
+            _remember(trace, _key(reference), {"type": kind, "passed": passed, "failures": total, "record": record})
         return record
 
     @guarded
@@ -198,31 +211,32 @@ class Provenance:
         The file is looked at (mode, owner) and read back: `verified` says whether it holds the content.
 
         Args:
-            content: what was to be written: a text (as UTF-8) or bytes.
+            content: what was to be written: a text (as UTF-8) or bytes; None where that is not known.
             verify: False where the file is elsewhere, or not to be read.
             error: what went wrong, where it could not be written.
         """
         trace, stage = self._spot()
-        full = os.path.abspath(os.fspath(path))  # as given, not resolved: it is the name it is asked for by
-        data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else bytes(content)
+        full = _absolute(path)
+        data = None if content is None else _bytes_of(content)
         seen: dict[str, Any] = {}
         verified: bool | None = None
-        if verify and error is None:
-            seen, verified, problem = _looked_at(full, data)
-            error = problem
-        where = trace.place_in(stage, trace.span_of(stage), "", component, _HIGH if error or verified is False else 0)
+        if verify and error is None and data is not None:
+            seen, verified, error = _looked_at(full, data)
+        severity = _HIGH if verified is False else _gravity(error)
+        where = trace.place_in(stage, trace.span_of(stage), "", component, severity)
         reference, flags = self._referred(trace, content, where)
+        shown, found = clean_path(full)
         written = shape.FileWrite(
-            path=full,
+            path=shown,
             content=reference,
-            bytes=len(data),
+            bytes=len(data) if data is not None else None,
             checks=trace.checked.get(_key(reference), []) if reference is not None else [],
             verified=verified,
             error=error,
             attributes=attributes,
             **seen,
         )
-        return trace.say(kinds.FILE, full, where, written, flags)
+        return trace.say(kinds.FILE, shown, where, written, flags | found)
 
     def _referred(self, trace: "Trace", content: Any, where: bytes) -> tuple[Any, int]:
         return (None, 0) if content is None else trace.recorder.reference(content, where, trace.policy.capture)
@@ -234,14 +248,61 @@ def _subject(trace: "Trace", subject: Any) -> str:
     )
 
 
+def _cause(because: Any) -> str:
+    """Return the id of the record behind another, or none: it goes into an envelope, where nothing is escaped."""
+    return because if isinstance(because, str) and _ID.fullmatch(because) else ""
+
+
+def _gravity(error: Any) -> int:
+    said = error is not None and error is not False and not (type(error) is str and not error)
+    return _HIGH if said else 0
+
+
+def _listed(trace: "Trace", given: Any, most: int) -> tuple[list[Any], int]:
+    """Return the first of what is given, and how many there are; what fails on the way ends the list, and is counted."""
+    if given is None:
+        return [], 0
+    if isinstance(given, str | bytes | Mapping):  # one, where several could be
+        return [given], 1
+    kept: list[Any] = []
+    total = 0
+    try:
+        for each in islice(given, MOST_COUNTED):
+            total += 1
+            if total <= most:
+                kept.append(each)
+    except Exception as exc:  # noqa: BLE001 - an iterator of the host's; what it gave so far is still said
+        trace.recorder.errors.add("listed", exc)
+    return kept, total
+
+
 def _failure(given: Any) -> dict[str, Any]:
     """Return one failure as an object, from an object, a text, or anything with the attributes of one."""
-    if isinstance(given, Mapping):
-        return {str(key): value for key, value in given.items() if value is not None}
-    if isinstance(given, str):
+    try:
+        if isinstance(given, Mapping):
+            return {str(key): value for key, value in given.items() if value is not None}
+        if isinstance(given, str):
+            return {"message": given}
+        said = {key: getattr(given, key, None) for key in _FAILURE}
+    except Exception:  # noqa: BLE001 - an odd one must not cost the others; the recorder describes it
         return {"message": given}
-    said = {key: getattr(given, key, None) for key in _FAILURE}
-    return {key: value for key, value in said.items() if value is not None} or {"message": given}
+    return {key: value for key, value in said.items() if value is not None and value != ""} or {"message": given}
+
+
+def _absolute(path: Any) -> str:
+    """Return a path as given, not resolved: it is the name that it is asked for by."""
+    named = os.fsdecode(path)
+    try:
+        return os.path.abspath(named)
+    except OSError:  # the directory we are in is gone
+        return named
+
+
+def _bytes_of(content: Any) -> bytes:
+    """Return what a content is in a file; what is neither text nor bytes, as it is recorded: as JSON."""
+    if type(content) in (bytes, bytearray, memoryview):
+        return bytes(content)
+    return text_of(content)[0].encode("utf-8", "surrogatepass")
 
 
 def _key(reference: Mapping[str, Any]) -> str:
@@ -250,11 +311,14 @@ def _key(reference: Mapping[str, Any]) -> str:
 
 def _remember(trace: "Trace", content: str, said: dict[str, Any]) -> None:
     known = trace.checked
+    if not content:
+        return
     if content not in known:
         while len(known) >= MOST_REMEMBERED:
             known.pop(next(iter(known)), None)
         known[content] = []
-    known[content] = [each for each in known[content] if each["type"] != said["type"]] + [said]
+    others = [each for each in known[content] if each["type"] != said["type"]]
+    known[content] = [*others[1 - MOST_CHECKS :], said]
 
 
 def _looked_at(path: str, data: bytes) -> tuple[dict[str, Any], bool | None, Any]:
@@ -262,8 +326,14 @@ def _looked_at(path: str, data: bytes) -> tuple[dict[str, Any], bool | None, Any
     try:
         status = os.stat(path)
         seen = {"mode": f"{status.st_mode & 0o7777:04o}", "owner": str(status.st_uid), "group": str(status.st_gid)}
-        if len(data) > READ_BACK_BYTES:
+        if len(data) > READ_BACK_BYTES or not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, or emptied
             return seen, None, None
-        return seen, status.st_size == len(data) and Path(path).read_bytes() == data, None
+        return seen, status.st_size == len(data) and _read(path, len(data)) == data, None
     except (OSError, ValueError) as exc:
         return {}, None, {"type": type(exc).__name__, "message": str(getattr(exc, "strerror", None) or exc)}
+
+
+def _read(path: str, size: int) -> bytes:
+    """Return what a file holds, up to one byte more than expected."""
+    with open(path, "rb") as file:
+        return file.read(size + 1)

@@ -10,7 +10,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -227,7 +227,7 @@ class Recorder:
                 encoded = _encode({**kept, "truncated": True, "original_bytes": len(encoded), "sha256": digest})
         except Exception as exc:  # noqa: BLE001 - fail closed: a value that cannot be cleaned is not stored
             self.errors.add("redact", exc)
-            return _encode({**kept, "not_stored": "the redactor failed"}), flags | Flag.DROPPED
+            return _encode({**_encodable(kept), "not_stored": "the redactor failed"}), flags | Flag.DROPPED
         return encoded, flags
 
     def _set_apart(self, value: Any, where: bytes) -> Any:
@@ -248,7 +248,8 @@ class Recorder:
         if self._known_in != self.spool.segment:  # a text is written again once a segment: the store may be another one
             self._known_in = self.spool.segment
             self._known_texts.clear()
-        if digest not in self._known_texts:
+        stored = digest in self._known_texts
+        if not stored:
             ts_ns = self.now_ns()
             record_id = self._new_id(ts_ns)
             frame = b'["%b","content","%b",%d%b0,{"text":%b}]' % (
@@ -258,12 +259,13 @@ class Recorder:
                 where,
                 _encode(text),
             )
-            if self._append(frame, TEXT):
+            stored = self._append(frame, TEXT)
+            if stored:
                 if len(self._known_texts) >= KNOWN_TEXTS:
                     self._known_texts.clear()
                 self._known_texts[digest] = None
         reference = {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
-        return reference if digest in self._known_texts else {**reference, "not_stored": True}
+        return reference if stored else {**reference, "not_stored": True}
 
     def reference(self, content: object, where: bytes, level: CaptureLevel) -> tuple[dict[str, Any], int]:
         """Store a text by its hash, whatever its size, and return what stands for it in a record, and its flags.
@@ -275,9 +277,10 @@ class Recorder:
         """
         limits = self.settings.content_limits
         text, flags = text_of(content, limits)
-        body = _encoded_text(text)
-        if level is _REDACTED and body is not None and len(text) <= limits.string_chars and not suspicious(body):
-            return self._content(text, where), flags
+        if level is _REDACTED and len(text) <= limits.string_chars:
+            body = _encoded_text(text)
+            if body is not None and not suspicious(body):
+                return self._content(text, where), flags
         hasher = self.settings.hasher() if level in (CaptureLevel.HASH, CaptureLevel.PREVIEW) else None
         kept, found = clean(text, level=level, limits=limits, hasher=hasher)
         flags |= int(found)
@@ -345,8 +348,10 @@ def text_of(content: object, limits: Limits = Limits()) -> tuple[str, int]:  # n
     """Return content as text, and flags: bytes that are not UTF-8 show as \\xNN, what is no text is written as JSON."""
     if type(content) is str:
         return content, 0
-    if isinstance(content, bytes | bytearray | memoryview):
-        data = bytes(content)
+    if issubclass(type(content), str):  # what a template engine returns; read without its own methods
+        return str.__getitem__(cast(str, content), slice(None)), 0
+    if type(content) in _BYTES:
+        data = bytes(cast(bytes, content))
         try:
             return data.decode(), 0
         except UnicodeDecodeError:
@@ -363,6 +368,7 @@ def _encoded_text(text: str) -> bytes | None:
         return None
 
 
+_BYTES = frozenset((bytes, bytearray, memoryview))
 _SCALARS = frozenset((str, int, bool, type(None), float))
 
 
@@ -421,6 +427,24 @@ def clean_label(name: object, limit: int = NAME_CHARS) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "�" for c in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def clean_path(path: str) -> tuple[str, int]:
+    """Return the path of a file as it is stored, and flags: whole, secrets masked; where a file is, is told at any level."""
+    value, flags = clean(path)
+    return (value if isinstance(value, str) else clean_label(path)), int(flags)
+
+
+def _encodable(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a record that can be written at all."""
+    kept = {}
+    for name, value in facts.items():
+        try:
+            _encode(value)
+        except Exception:  # noqa: BLE001 - an integer beyond 64 bits, half a character
+            continue
+        kept[name] = value
+    return kept
 
 
 def describe_name(name: object) -> str:

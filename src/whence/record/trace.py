@@ -5,6 +5,7 @@ a hundred thousand decisions takes no more memory than one of ten. What has been
 """
 
 import os
+from itertools import count
 from types import TracebackType
 from typing import Any, Literal
 
@@ -26,7 +27,8 @@ from whence.redact.value import Flag
 GENERATOR = "whence"
 NO_LABEL = ("", b'""')
 MOST_COUNTED = 10_000
-"""How many stages, by name and component, have their attempts counted; beyond that counting begins anew."""
+"""How many stages, by name and component, have their attempts counted; beyond that counting begins anew. So many that
+are open are known at once."""
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _plain = _SCALARS.issuperset
 _text = frozenset((str,)).issuperset
@@ -52,6 +54,7 @@ class Stage(Provenance):
         "name",
         "open",
         "outputs",
+        "own",
         "parent",
         "span",
         "tail",
@@ -83,7 +86,8 @@ class Stage(Provenance):
         self.tail = trace.tail_of(component) if component else trace.tail
         self._base = trace.lead + span.encode()
         self._rest = b'",' + label[1] + self.tail
-        self.where = self.place("")
+        self.where = self._base + b'","' + self._rest + b"0,"
+        self.own = self._base + b'","' + parent.encode() + self._rest + b"0,"  # where its start and its end are said
         self.outputs: dict[str, Any] = {}
         self.open = False
         self._started = started
@@ -130,7 +134,7 @@ class Stage(Provenance):
                 outputs is None
                 or (type(outputs) is dict and _text(map(type, outputs)) and _plain(map(type, outputs.values())))
             )
-            where = self.place(self.parent, 3 if error else 0)
+            where = self.own if error is None else self.place(self.parent, 3 if error else 0)
             return trace.say(_SPAN_END, self.name, where, ended, 0, None, plain)
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
             trace.refused("end", exc)
@@ -217,7 +221,7 @@ class Trace(Provenance):
         self._iterations = 0
         self._ended_ns: int | None = None
         self._stages: dict[str, Stage] = {}  # the last one of each name
-        self._attempts: dict[tuple[str, str], int] = {}
+        self._attempts: dict[tuple[str, str], count[int]] = {}
         self.running: dict[str, Stage] = {}  # by span: what has begun and not ended
         self.checked: dict[str, list[dict[str, Any]]] = {}  # by content: the last checks of it (`record.provenance`)
         self._dropped = 0
@@ -427,9 +431,12 @@ class Trace(Provenance):
             scope = context.current_scope()
             inside = scope.stage if scope is not None and scope.trace is self else None
             who = recorder.label(component)[0] if component else inside.component if inside is not None else ""
-            if len(self._attempts) >= MOST_COUNTED:
-                self._attempts.clear()
-            attempt = self._attempts[label[0], who] = self._attempts.get((label[0], who), 0) + 1
+            counts, key = self._attempts, (label[0], who)
+            if key not in counts:
+                if len(counts) >= MOST_COUNTED:
+                    counts.clear()
+                counts.setdefault(key, count(1))
+            attempt = next(counts.get(key) or count(1))  # one step: threads cannot get the same number
             parent = inside.span if inside is not None else self.span
             stage = Stage(self, label[0], label, attempt, parent, recorder.clock.span_id(), started, who)
             self._stages[label[0]] = stage
@@ -441,19 +448,21 @@ class Trace(Provenance):
 
     def _begin(self, stage: Stage, attributes: dict[str, Any] | None, plain: bool) -> None:
         stage.open = True
-        self.running[stage.span] = stage
-        where = stage.place(stage.parent)
+        if len(self.running) < MOST_COUNTED:
+            self.running[stage.span] = stage
         if attributes or stage.type != _STAGE:
             start = shape.SpanStart(stage.type, stage.attempt, attributes or {})
-            self.say(_SPAN_START, stage.name, where, start, 0, None, plain)
+            self.say(_SPAN_START, stage.name, stage.own, start, 0, None, plain)
         else:
             body = b"{}" if stage.attempt == 1 else b'{"attempt":%d}' % stage.attempt  # without what is default
-            self.say(_SPAN_START, stage.name, where, None, 0, None, True, body)
+            self.say(_SPAN_START, stage.name, stage.own, None, 0, None, True, body)
 
     def timed(
         self, name: str, type: str = shape.SPAN, component: str | None = None, attributes: dict[str, Any] | None = None
     ) -> Stage:
         """Begin a timed part that is no stage of the pipeline's own (a tool call, an agent, a retrieval); as `stage`."""
+        if type == _STAGE:
+            return self.stage(name, component, attributes)
         recorder = self.recorder
         try:
             started = self.monotonic_ns()
