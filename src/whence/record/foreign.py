@@ -29,6 +29,9 @@ from whence.wire.otlp.spans import ERROR, OtelLog, OtelSpan
 
 MOST_TRACES: Final = 10_000
 """So many traces are known at once; the oldest is forgotten, and with it only that its end is ours to say."""
+MOST_KNOWN: Final = 1_000
+MOST_NAMES: Final = 64
+"""So many sets of attribute names, of so many names each, are known to say something or nothing to a dialect."""
 MOST_SAID: Final = 1_000
 """Of so many log records each."""
 MOST_WAITING: Final = 1_000
@@ -368,11 +371,22 @@ class Foreign:
 
 def says_nothing(attributes: dict[str, Any], scope: str) -> bool:
     """Return whether no dialect has anything to read in a span, by the names of its attributes."""
-    return (
-        RULES.keys().isdisjoint(attributes)
-        and scope not in OF_SCOPE
-        and not any(key.startswith(_PREFIXES) for key in attributes)
-    )
+    names = (scope, *attributes)
+    known = _says_nothing.get(names)  # the same line of code names the same attributes each time
+    if known is None:
+        known = (
+            RULES.keys().isdisjoint(attributes)
+            and scope not in OF_SCOPE
+            and not any(key.startswith(_PREFIXES) for key in attributes)
+        )
+        if len(names) <= MOST_NAMES:
+            if len(_says_nothing) >= MOST_KNOWN:
+                _says_nothing.clear()
+            _says_nothing[names] = known
+    return known
+
+
+_says_nothing: dict[tuple[str, ...], bool] = {}
 
 
 def _of_other(reading: Reading) -> tuple[dict[str, Any], Any]:
