@@ -520,6 +520,21 @@ def test_in_a_session_it_lies_in_its_components_span_and_is_counted(captured: Ca
     assert summary["components_generated"] == ["todo"]
 
 
+def test_a_function_that_generates_a_component_is_its_span(captured: Captured) -> None:
+    """R3.13: not one component_generation inside another."""
+
+    @observable("component_generation")
+    def generate_component(spec: dict[str, str]) -> None:
+        logger.log_llm_interaction(spec["name"], "p", "r")
+
+    with GenerationLogger() as logger:
+        generate_component({"name": "todo"})
+
+    ((start, began, _, _),) = calls(captured, "component_generation")
+    assert (start.parent, start.component, began.get("attempt", 1)) == (logger.trace.span, "todo", 1)
+    assert of(captured, "span.end", "llm_request")[0].parent == start.span
+
+
 def test_where_nothing_is_recorded_nothing_happens(captured: Captured) -> None:
     with whence.trace("p", enabled=False):
         assert observable("s")(doubled)(3) == 6

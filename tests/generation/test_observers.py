@@ -222,15 +222,18 @@ async def test_what_an_async_observer_logs_is_not_delivered_to_it(captured: Capt
     assert next(iter(observer_stats().values()))["own"] == 1
 
 
-def test_a_forked_child_has_its_own_and_delivers_nothing_twice(data: Path, run: Run) -> None:
+@pytest.mark.parametrize("waiting", ["flush()", "pass"], ids=["idle", "busy"])
+def test_a_forked_child_has_its_own_and_delivers_nothing_twice(data: Path, run: Run, waiting: str) -> None:
+    """Also where the threads were idle, and therefore ended before the fork: the next event starts others."""
     done = run(
-        """
+        f"""
         import os, sys
         from whence.generation import GenerationLogger, add_observer, flush
         seen = []
         add_observer(lambda event: seen.append(event.component))
         logger = GenerationLogger()
         logger.log_llm_interaction("before", "p", "r")
+        {waiting}
         child = os.fork()
         logger.log_llm_interaction("child" if child == 0 else "parent", "p", "r")
         flush()

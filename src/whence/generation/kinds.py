@@ -93,7 +93,7 @@ def _plain(function: Callable[..., Any], site: Site) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         scope = current()
         trace: Any = outside() if scope is None else here() if scope.left else scope.trace
-        if type(trace) in OFF:
+        if trace is None or type(trace) in OFF:
             return function(*args, **kwargs)
         if limited and site.left_out(trace):
             return _unrecorded(function, site, trace, args, kwargs)
@@ -128,7 +128,7 @@ def _coroutine(function: Callable[..., Coroutine[Any, Any, Any]], site: Site) ->
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         scope = current()
         trace: Any = outside() if scope is None else here() if scope.left else scope.trace
-        if type(trace) in OFF:
+        if trace is None or type(trace) in OFF:
             return await function(*args, **kwargs)
         if limited and site.left_out(trace):
             started = trace.monotonic_ns()

@@ -14,7 +14,7 @@ from whence.errors import BadInput
 from whence.generation import events
 from whence.generation.events import Cleaner, GenerationEvent
 from whence.generation.observers import deliver, deliveries
-from whence.generation.session import SessionTrace
+from whence.generation.session import COMPONENT_SPAN, SessionTrace
 from whence.record import context
 from whence.record.disabled import NoTrace
 from whence.record.failure import describe_error
@@ -30,6 +30,7 @@ OFF: Final[set[type]] = {type(None), NoTrace}
 _BOUND: Final = ("self", "cls", "mcs", "mcls")
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _scalars = _SCALARS.issuperset
+_texts = frozenset((str,)).issuperset
 _enter, _leave = context.enter, context.leave
 
 Named = str | Callable[..., Any] | None
@@ -150,9 +151,13 @@ class Site:
     def _in_session(
         self, trace: SessionTrace, component: str | None, attributes: dict[str, Any] | None, plain: bool
     ) -> Stage:
-        """Begin the stage inside what runs, or inside its component's span where nothing runs."""
+        """Begin the stage inside what runs, or inside its component's span where nothing runs.
+
+        A stage of that very name is the component's span itself, for as long as it runs.
+        """
         scope = context.current_scope()
-        if component is None or trace.session is None or (scope is not None and scope.stage is not None):
+        inside_one = scope is not None and scope.stage is not None
+        if component is None or trace.session is None or inside_one or self.stage == COMPONENT_SPAN:
             return trace.stage(self.stage, component, attributes, plain=plain)
         span = trace.session.span_of(trace.session.label(component, events.UNKNOWN))
         inside = _enter(trace, span)
@@ -166,7 +171,7 @@ class Site:
         try:
             if stage._scope is not None:
                 _leave(stage._scope)
-            stage.end(outputs)
+            stage.end(outputs, plain=(outputs is None or _flat(outputs)) or None)
             trace = stage.trace
             if type(trace) is SessionTrace and trace.session is not None:
                 took = (trace.monotonic_ns() - stage._started) / 1e6
@@ -235,14 +240,14 @@ class Site:
             number = next(self._calls)
             # Every so many calls one, by counting: evenly, and without touching anybody's random numbers.
             if int((number + 1) * self.sample) == int(number * self.sample):
-                _not_recorded(trace, SAMPLED_OUT)
+                trace.recorder.spool.skip(SAMPLED_OUT, STRUCTURE)
                 return True
         if self.max_per_s is not None:
             window = int(time.monotonic() / self._window_s)
             if window != self._window:
                 self._window, self._in_window = window, count()
             if next(self._in_window) >= self.max_per_s * self._window_s:
-                _not_recorded(trace, RATE_LIMITED)
+                trace.recorder.spool.skip(RATE_LIMITED, STRUCTURE)
                 return True
         return False
 
@@ -275,12 +280,16 @@ def _deliver(stage: Stage, kind: str, data: dict[str, Any], error: str | None = 
     )
 
 
-def _not_recorded(trace: Trace, reason: str) -> None:
-    # Not `spool.refuse`, which writes the counters to the disk each time: to leave out must cost less than to record.
-    # They are written within the second.
-    spool = trace.recorder.spool
-    spool._next()
-    spool.drops.add(reason, STRUCTURE)
+def _flat(outputs: dict[str, Any]) -> bool:
+    """Return whether outputs are scalars, or dicts of scalars by texts: what `is_plain` says of more, said sooner."""
+    for value in outputs.values():
+        kind = type(value)
+        if kind is dict:
+            if not (_scalars(map(type, value.values())) and _texts(map(type, value))):
+                return False
+        elif kind not in _SCALARS:
+            return False
+    return True
 
 
 def _is_number(value: object) -> bool:

@@ -7,6 +7,7 @@ around it, also when scopes are left in another order or another task than they 
 import contextvars
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -55,6 +56,8 @@ def of_process(trace: "Trace | None") -> None:
     For a program that is recorded as a whole and does not know of it (`whence run`).
     """
     global _process
+    if _process is not None:
+        _process.left = True  # what was entered in it has it for its outer one
     _process = None if trace is None else Scope(trace, None, None)
 
 
@@ -68,9 +71,12 @@ def current_trace() -> "Trace | None":
 
 def enter(trace: "Trace", stage: "Stage | None" = None) -> Scope:
     """Make this the innermost scope of the running context and return it, for `leave`."""
-    scope = Scope(trace, stage, current_scope())
+    outer = _scope.get()
+    if outer is None or outer.left:
+        outer = current_scope()
+    scope = Scope(trace, stage, outer)
     _scope.set(scope)
-    if trace and trace.joins_otel:
+    if "opentelemetry.trace" in sys.modules and trace and trace.joins_otel:
         try:
             scope.otel_before = otel.attach(trace.otel_trace_id, scope.span)
         except Exception as exc:  # noqa: BLE001 - a sampler or provider of the host's; we record without it
@@ -91,6 +97,8 @@ def leave(scope: Scope) -> None:
         outer = outer.outer
     if _scope.get() is scope:
         _scope.set(outer)
+    if before is None:
+        return
     try:
         otel.restore(scope.span, before)
     except Exception as exc:  # noqa: BLE001 - as above

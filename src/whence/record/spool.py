@@ -140,6 +140,14 @@ class SpoolWriter:
         self._next()
         self._drop(reason, priority)
 
+    def skip(self, reason: str, priority: int) -> None:
+        """Count a record that is left out on purpose; the counters reach the disk within the second.
+
+        Not as `refuse`, at once: to leave out must cost less than to record.
+        """
+        self._next()
+        self.drops.add(reason, priority)
+
     def _drop(self, reason: str, priority: int) -> bool:
         self.drops.add(reason, priority)
         # At once, not within the second: the process may be killed, and then nobody else knows of this drop.

@@ -27,12 +27,14 @@ from whence.redact.value import Flag
 GENERATOR = "whence"
 NO_LABEL = ("", b'""')
 MOST_COUNTED = 10_000
-"""How many stages, by name and component, have their attempts counted; beyond that counting begins anew. So many that
-are open are known at once."""
+"""How many stages, by name and component, have their attempts counted; beyond that counting begins anew."""
+MOST_RUNNING = 4096
+"""How many that are open are known at once: of those the end is said, when a run ends without them."""
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _plain = _SCALARS.issuperset
 _text = frozenset((str,)).issuperset
 _UNSET = msgspec.UNSET
+_encode = msgspec.json.Encoder().encode
 _Decision = shape.Decision
 _DECISION = kinds.DECISION
 _SpanEnd = shape.SpanEnd
@@ -118,8 +120,12 @@ class Stage(Provenance):
         """Record that something happened, at a level from `info` to `critical`; returns its id."""
         return self.trace.happened(self, name, message, level, attributes)
 
-    def end(self, outputs: Any = None, error: Any = None) -> str | None:
-        """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored."""
+    def end(self, outputs: Any = None, error: Any = None, *, plain: bool | None = None) -> str | None:
+        """Record the end of this attempt with what it gave, or how it failed. Ending twice is ignored.
+
+        Args:
+            plain: the caller has seen that there is no error and the outputs are `recorder.is_plain`.
+        """
         if not self.open:
             return None
         self.open = False
@@ -130,12 +136,15 @@ class Stage(Provenance):
                 outputs = self.outputs or None
             took = trace.monotonic_ns() - self._started if self.span else None
             ended = _SpanEnd(self.type, self.attempt, took, outputs, error)
-            plain = error is None and (
-                outputs is None
-                or (type(outputs) is dict and _text(map(type, outputs)) and _plain(map(type, outputs.values())))
-            )
+            if plain is None:
+                plain = error is None and (
+                    outputs is None
+                    or (type(outputs) is dict and _text(map(type, outputs)) and _plain(map(type, outputs.values())))
+                )
+            # A duration of a millisecond has seven digits, which look like something to look at twice: it is ours.
+            said = _encode(outputs) if plain and took is not None and took > 999_999 else None
             where = self.own if error is None else self.place(self.parent, 3 if error else 0)
-            return trace.say(_SPAN_END, self.name, where, ended, 0, None, plain)
+            return trace.say(_SPAN_END, self.name, where, ended, 0, said, plain)
         except Exception as exc:  # noqa: BLE001 - as `guarded` says
             trace.refused("end", exc)
             return None
@@ -448,7 +457,7 @@ class Trace(Provenance):
 
     def _begin(self, stage: Stage, attributes: dict[str, Any] | None, plain: bool) -> None:
         stage.open = True
-        if len(self.running) < MOST_COUNTED:
+        if len(self.running) < MOST_RUNNING:
             self.running[stage.span] = stage
         if attributes or stage.type != _STAGE:
             start = shape.SpanStart(stage.type, stage.attempt, attributes or {})
@@ -461,10 +470,10 @@ class Trace(Provenance):
         self, name: str, type: str = shape.SPAN, component: str | None = None, attributes: dict[str, Any] | None = None
     ) -> Stage:
         """Begin a timed part that is no stage of the pipeline's own (a tool call, an agent, a retrieval); as `stage`."""
-        if type == _STAGE:
-            return self.stage(name, component, attributes)
         recorder = self.recorder
         try:
+            if type == _STAGE:
+                return self.stage(name, component, attributes)
             started = self.monotonic_ns()
             _, inside = self._spot()
             who = recorder.label(component)[0] if component else inside.component if inside is not None else ""
