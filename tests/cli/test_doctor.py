@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from tests.builders import encoded
-from tests.cli.conftest import Whence, record
+from tests.cli.conftest import Whence, environment, parsed, record
 from whence import tracing
 from whence.collect.drainer import Ledger
 from whence.model.filters import TraceFilter
@@ -238,3 +239,27 @@ def test_a_drain_with_a_bug(own: Runtime, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(own, "drain", broken)
 
     assert "TypeError: poison" in problems()["road"].message
+
+
+def test_what_a_program_leaves_out_on_purpose_is_no_trouble(whence: Whence, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    program = """
+import whence
+from whence.generation import observable
+
+@observable("tick", max_per_s=1)
+def tick(): pass
+
+with whence.trace(project="loop"):
+    for _ in range(500):
+        tick()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(data), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+    drops = next(each for each in parsed(whence("doctor", "--json", data=data))["checks"] if each["name"] == "drops")
+    assert drops["ok"]
+    assert drops["details"]["dropped"]["rate_limited"]["structure"] >= 400
+    assert "left out on purpose" in drops["message"]

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from whence.store.interface import Store
 
 PROJECT = "whence-doctor"
+DELIBERATE = ("rate_limited", "sampled_out")
+"""Reasons of what a program has asked to leave out (`whence.generation.observable`)."""
 DOCUMENTS_LOOKED_AT = 200
 SKEW_NS = 5_000_000_000
 LEAST_FREE_BYTES = 256 * 1024 * 1024
@@ -300,11 +302,13 @@ class _Examination:
                     of[name] = of.get(name, 0) + count
         if ledger.unexplained:
             found["killed_while_dropping"] = {"unknown": ledger.unexplained}
-        by_reason = {reason: sum(classes.values()) for reason, classes in found.items()}
+        by_reason = {reason: sum(classes.values()) for reason, classes in found.items() if reason not in DELIBERATE}
+        left_out = sum(sum(found[reason].values()) for reason in DELIBERATE if reason in found)
         total = sum(by_reason.values())
         details = {"dropped": found, "ledger": msgspec.to_builtins(ledger)}
         if not total:
-            return Check(name="drops", ok=True, message="no record was dropped", details=details)
+            also = f"; {_many(left_out, 'call')} left out on purpose (max_per_s, sample)" if left_out else ""
+            return Check(name="drops", ok=True, message=f"no record was dropped{also}", details=details)
         said = ", ".join(f"{reason} {count} ({_classes(found[reason])})" for reason, count in sorted(by_reason.items()))
         return Check(
             name="drops",
