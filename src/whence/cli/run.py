@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from whence.cli import render
 from whence.cli.options import Project
-from whence.errors import BadInput
+from whence.errors import BadInput, WhenceError
 from whence.model.trace import COMPLETE, FAILED, INCOMPLETE
 from whence.record.propagation import traceparent
 from whence.runtime.runtime import runtime
@@ -54,7 +54,7 @@ def run(
 
     from whence import api
 
-    with api.trace(name, query=shlex.join(command), command=list(command), cwd=os.getcwd()) as trace:
+    with api.trace(name, query=shlex.join(command), command=list(command), cwd=_directory()) as trace:
         environment = {
             **os.environ,
             program.TRACEPARENT: traceparent() or "",
@@ -74,6 +74,13 @@ def run(
     if not quiet:
         _tell(own, trace)
     return code
+
+
+def _directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return None
 
 
 def _adapters(chosen: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -110,8 +117,7 @@ def _wait(child: "subprocess.Popen[bytes]") -> int:
         child.send_signal(number)
 
     before = {each: signal.signal(each, forward) for each in _SIGNALS}
-    # The terminal sends an interrupt to the program as well, which decides what it means.
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN if os.isatty(0) else forward)
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN if _at_a_terminal() else forward)
     try:
         code = child.wait()
     finally:
@@ -120,9 +126,29 @@ def _wait(child: "subprocess.Popen[bytes]") -> int:
     return code if code >= 0 else 128 - code
 
 
+def _at_a_terminal() -> bool:
+    """Return whether a terminal interrupts us: then it interrupts the program as well, which decides what that means."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # there is none
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
 def _tell(own: Any, trace: Any) -> None:
     sys.stdout.flush()
-    row = own.store().trace(trace.otel_trace_id) if own.settings.drain else None
+    if not trace:
+        return  # it could not be begun, and that was said
+    try:
+        row = own.store().trace(trace.otel_trace_id) if own.settings.drain else None
+    except WhenceError as exc:  # the program has ended, and its exit code is what counts
+        render.note(f"whence: recorded as {trace.trace_id}, not stored yet: {exc}")
+        return
     counts = f" ({row.status}: {_counts(row)})" if row is not None else ""
     render.note(f"whence: recorded as {trace.trace_id}{counts}; look: whence show {trace.trace_id}")
 

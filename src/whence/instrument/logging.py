@@ -102,6 +102,8 @@ def listen(*, level: int = logging.INFO) -> None:
                 _deaf.now = False
         original(self, record)
 
+    # Handlers look for the caller by leaving out frames of logging's own file: ours, between those, must not stop them.
+    call_handlers.__code__ = call_handlers.__code__.replace(co_filename=original.__code__.co_filename)
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
     _listening.append((call_handlers, original))
 

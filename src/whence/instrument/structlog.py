@@ -4,8 +4,8 @@
     whence_structlog.install()
 
 It stands behind the processors that drop lines and merge what is bound to the context, before all others, so that what
-is recorded is what was said; or by hand: `structlog.configure(processors=[whence_structlog.processor, …])`. The event dict goes on unchanged; what was
-bound becomes attributes. Only what is logged inside a run is recorded.
+is recorded is what was said; or by hand: `structlog.configure(processors=[merge_contextvars, whence_structlog.processor, …])`.
+The event dict goes on unchanged; what was bound becomes attributes. Only what is logged inside a run is recorded.
 """
 
 from collections.abc import MutableMapping

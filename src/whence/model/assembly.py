@@ -43,8 +43,8 @@ class _Assembler:
         self._attempts: dict[str, Attempt] = {}
         self._calls: dict[str, LlmUse] = {}  # by span, and by the record of their end
         self._spans: dict[str, SpanUse] = {}
-        self._root = ""  # the span of the trace itself
-        self._speaker = ""  # the span of a run inside it that says more of it than OpenTelemetry could
+        self._starts: list[tuple[Record, shape.TraceStart]] = []
+        self._ends: list[tuple[Record, shape.TraceEnd]] = []
 
     def add(self, record: Record) -> None:
         view = self.view
@@ -71,34 +71,59 @@ class _Assembler:
         return stage
 
     def trace_start(self, record: Record) -> None:
+        self._starts.append((record, _json.decode(record.payload, type=shape.TraceStart)))
+
+    def trace_end(self, record: Record) -> None:
+        self._ends.append((record, _json.decode(record.payload, type=shape.TraceEnd)))
+
+    def conclude(self) -> None:
+        """Say what the trace as a whole was, and how it ended: several processes may each have begun and ended a part."""
+        root = self._root()
+        if root is not None:
+            self._begun(*root)
+        speaker = self._speaker(root)
+        if root is not None and speaker is not None:
+            record, start = speaker
+            self.view.start = msgspec.structs.replace(start, trace_id=root[1].trace_id)
+            self.view.project = record.project or self.view.project
+        spans = {each[0].span for each in (root, speaker) if each is not None}
+        ours = [each for each in self._ends if root is None or each[0].span in spans]
+        spoken = [each for each in ours if each[1].reason != "process_lost"]
+        if not ours:
+            return
+        # An owner that was taken for lost spoke for itself after all. Of the run and the request around it, the worse
+        # outcome is that of the trace; of one owner, what it said last.
+        of_span = {record.span: (record, end) for record, end in spoken or ours[:1]}
+        worst = max(_GRAVITY.get(end.status, 1) for _, end in of_span.values())
+        graver = [each for each in of_span.values() if _GRAVITY.get(each[1].status, 1) == worst]
+        by_speaker = [each for each in graver if speaker is not None and each[0].span == speaker[0].span]
+        self._ended(*(by_speaker or graver)[0], max(record.ts_ns for record, _ in of_span.values()))
+
+    def _root(self) -> tuple[Record, shape.TraceStart] | None:
+        """Return the start of the whole; of processes that all went on with somebody else's trace, that of the first."""
+        own = [each for each in self._starts if not each[0].parent]
+        return min(own or self._starts, key=lambda each: each[0].ts_ns, default=None)
+
+    def _speaker(self, root: tuple[Record, shape.TraceStart] | None) -> tuple[Record, shape.TraceStart] | None:
+        """Return the run within a request that OpenTelemetry has begun: it knows the question, the project, the outcome."""
+        if root is None or root[1].generator != shape.OPENTELEMETRY:
+            return None
+        runs = [each for each in self._starts if each[1].generator != shape.OPENTELEMETRY]
+        return min(runs, key=lambda each: each[0].ts_ns, default=None)
+
+    def _begun(self, record: Record, start: shape.TraceStart) -> None:
         view = self.view
-        start = _json.decode(record.payload, type=shape.TraceStart)
-        if view.start_record and record.parent:
-            if view.start.generator == shape.OPENTELEMETRY != start.generator and not self._speaker:
-                # A run within a request that OpenTelemetry has begun: it knows the question, the project and the outcome.
-                self._speaker = record.span
-                view.start = msgspec.structs.replace(start, trace_id=view.start.trace_id)
-                view.project = record.project or view.project
-            return  # else another process goes on with this trace: the one that began it speaks for it
-        self._root = view.root = record.span
         view.project = record.project or view.project
         view.start = start
-        view.trace_id = view.start.trace_id
+        view.trace_id = start.trace_id
         view.started_ns = record.ts_ns
         view.start_record = record.record_id
 
-    def trace_end(self, record: Record) -> None:
+    def _ended(self, record: Record, end: shape.TraceEnd, completed_ns: int) -> None:
         view = self.view
-        end = _json.decode(record.payload, type=shape.TraceEnd)
-        ours = not self._root or record.span in (self._root, self._speaker)
-        if not ours or (view.end is not None and end.reason == "process_lost"):
-            return  # not the end of the trace as a whole; or its owner spoke for itself after all
-        if view.end is not None and self._speaker and _GRAVITY.get(end.status, 1) <= _GRAVITY.get(view.end.status, 1):
-            view.completed_ns = max(record.ts_ns, view.completed_ns or 0)
-            return  # of the run and the request around it, the worse outcome is that of the trace
         view.end = end
         view.status = end.status if end.status in (COMPLETE, FAILED, INCOMPLETE) else INCOMPLETE
-        view.completed_ns = record.ts_ns
+        view.completed_ns = completed_ns
         view.error = end.error
         view.end_record = record.record_id
 
@@ -113,7 +138,9 @@ class _Assembler:
     def span_start(self, record: Record) -> None:
         start = _json.decode(record.payload, type=shape.SpanStart)
         if start.type == shape.LLM:
-            self._call(record, start.attributes).start_record = record.record_id
+            use = self._call(record, start.attributes)
+            use.attributes = {**start.attributes, **use.attributes}  # where it comes after the end, that counts
+            use.start_record = record.record_id
         elif start.type != shape.STAGE:
             self._span(record, start.type, start.attributes).start_record = record.record_id
         else:
@@ -308,6 +335,7 @@ def assemble(otel_trace_id: str, records: Iterable[Record]) -> TraceView:
     assembler = _Assembler(otel_trace_id)
     for record in records:
         assembler.add(record)
+    assembler.conclude()
     view = assembler.view
     view.trace_id = view.trace_id or f"otel_{otel_trace_id}"
     view.quality = _quality(view)
