@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import environment
+from whence.cli.run import named_after
 from whence.model import record as kinds
 from whence.model.record import Record
 from whence.model.trace import TraceView
@@ -395,3 +396,18 @@ def test_signals_are_the_programs(data: Path, tmp_path: Path, number: int) -> No
 
     assert (process.returncode, out) == (9, f"got {int(number)}\n")
     assert view_of(data).outputs == {"exit_code": 9}
+
+
+@pytest.mark.parametrize(
+    ("command", "project"),
+    [
+        ("python app.py --fast", "app"),
+        ("/usr/bin/python3.12 -u -W error jobs/nightly.py", "nightly"),
+        ("python -m shop.serve -p 80", "shop"),
+        ("python -c print()", "python"),
+        ("python", "python"),
+        ("./build.sh all", "build.sh"),
+    ],
+)
+def test_a_program_that_nobody_named_is_called_by_its_own_name(command: str, project: str) -> None:
+    assert named_after(command.split()) == project

@@ -1,10 +1,12 @@
 """`whence run`: a program as one run, recorded without a change to it."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +49,7 @@ def run(
         raise BadInput("no program to run; give one: whence run -- python app.py")
     adapters = _adapters(instrument, program.ALL)
     own = runtime()
-    name = project or own.settings.project or Path(command[0]).name
+    name = project or own.settings.project or named_after(command)
     if not own.records(name):
         render.note(f"whence: project {name!r} is switched off (`whence projects`), so nothing is recorded")
         return _wait(_start(command, dict(os.environ)))
@@ -81,6 +83,24 @@ def _directory() -> str | None:
         return os.getcwd()
     except OSError:  # it is gone
         return None
+
+
+def named_after(command: Sequence[str]) -> str:
+    """Return the project of a program that nobody named: its own name, of Python's that of the script or module."""
+    name = Path(command[0]).name
+    if not re.fullmatch(r"python[\d.]*", name):
+        return name
+    words = iter(command[1:])
+    for word in words:
+        if word == "-m":
+            return next(words, name).partition(".")[0]
+        if word in ("-W", "-X"):
+            next(words, None)
+        elif not word.startswith("-"):
+            return Path(word).stem
+        elif word.startswith("-c"):
+            return name
+    return name
 
 
 def _adapters(chosen: str | None, known: tuple[str, ...]) -> tuple[str, ...]:

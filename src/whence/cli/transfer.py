@@ -18,7 +18,7 @@ from whence.errors import BadInput, NotFound, StoreUnreachable
 from whence.files import whole_file
 from whence.model.filters import RecordFilter, TraceFilter
 from whence.query import exporting
-from whence.runtime.runtime import generator, runtime
+from whence.runtime.runtime import Runtime, generator, runtime
 from whence.store.interface import Store
 
 FOLLOW_S = 1.0
@@ -166,7 +166,7 @@ def import_(
         first = next(iter(lines), b"")
         whole = _chain(first, lines)
         if importing.is_json_lines(first):
-            done = importing.json_lines(whole, own.drainer())
+            done = importing.json_lines(whole, _into(own))
         else:
             from whence.record.foreign import Foreign
             from whence.wire.otlp import otlp_json
@@ -178,6 +178,16 @@ def import_(
     else:
         _tell(done, file)
     return 1 if done.skipped_total else 0
+
+
+def _into(own: Runtime) -> Any:
+    """Return a drainer that writes documents, and finds nothing: what was found is in the file."""
+    from whence.collect.documents import DocumentWriter
+    from whence.collect.drainer import Drainer, DrainSettings
+
+    store = own.store()
+    writer = DocumentWriter(own.settings.documents, store, generator())
+    return Drainer(DrainSettings(spool=own.settings.spool), store, (writer,))
 
 
 def _drained(own: Any) -> None:
