@@ -254,7 +254,7 @@ def test_what_cannot_be_observed_is_refused_when_it_is_decorated(target: Any) ->
     ("options", "match"),
     [
         ({"stage": ""}, "stage"),
-        ({"stage": doubled}, "stage"),
+        ({"stage": doubled, "sample": 0.5}, "stage"),
         ({"stage": "s", "component": 5}, "component"),
         ({"stage": "s", "max_per_s": 0}, "max_per_s"),
         ({"stage": "s", "sample": 1.5}, "sample"),
@@ -874,3 +874,14 @@ def test_a_context_manager_that_cannot_be_entered_says_so(captured: Captured) ->
         pass
 
     assert calls(captured, "s")[0][3]["error"]["message"] == "boom"
+
+
+def test_without_a_stage_it_is_called_like_the_function(captured: Captured) -> None:
+    @observable
+    def render(fields: int) -> int:
+        return fields + 1
+
+    with whence.trace(project="gen"):
+        assert render(1) == 2
+
+    assert list(captured.trace.stages) == ["render"]

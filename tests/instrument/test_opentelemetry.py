@@ -302,3 +302,31 @@ def test_a_recorder_that_fails_does_not_reach_the_host(
         logging.getLogger("app").info("as ever")
 
     assert runtime.recorder.errors.count > 0
+
+
+def test_a_run_inside_a_run_has_its_own_spans(runtime: Runtime, tracer: Tracer) -> None:
+    with whence.trace(project="own") as outer:
+        with tracer.start_as_current_span("of the outer"), whence.trace(project="own"):
+            tracer.start_span("in a span of the host").end()
+        with whence.trace(project="own") as inner, tracer.start_as_current_span("of the inner"):
+            pass
+        with tracer.start_as_current_span("of the outer again"):
+            pass
+
+    names = {row.trace_id: [each.name for each in query.view(row.id).spans] for row in query.traces().items}
+    assert names[inner.trace_id] == ["of the inner"]
+    assert names[outer.trace_id] == ["of the outer", "in a span of the host", "of the outer again"]
+
+
+def test_an_embedding_is_a_call_of_a_model_whoever_tells_of_it(runtime: Runtime, tracer: Tracer) -> None:
+    said = {
+        "openinference.span.kind": "EMBEDDING",
+        "embedding.model_name": "text-embedding-3-small",
+        "llm.token_count.prompt": 8,
+    }
+    with tracer.start_as_current_span("CreateEmbeddings", attributes=said):
+        pass
+    waited_for(runtime)
+
+    (call,) = the_run().llm_calls
+    assert (call.attributes["model"], call.attributes["input_tokens"]) == ("text-embedding-3-small", 8)

@@ -526,3 +526,13 @@ def test_outside_any_run_and_where_it_is_switched_off_nothing_is_recorded(data: 
     assert not (data / "spool").exists()
     built.close()
     process.use(None)
+
+
+def test_a_material_whose_name_announces_a_secret_is_masked() -> None:
+    secret = {"role": "variable", "name": "db_password", "content": "s3cr3tvalueA"}
+    with capture() as captured, whence.trace(project="gen") as trace:
+        trace.transform("render", None, "x", materials=[secret, {"name": "max_tokens", "content": "80"}])
+
+    (made,) = captured.trace.transforms
+    assert made.flags & Flag.REDACTED
+    assert [each["content"]["preview"] for each in made.said.materials] == ["[REDACTED:key]", "80"]

@@ -2,7 +2,7 @@
 
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from whence.generation.blocks import Block
 from whence.generation.kinds import observed
@@ -25,7 +25,7 @@ _entered: ContextVar[_Entered | None] = ContextVar("whence_observable_blocks", d
 class observable:
     """Record every call of a function as a stage: start with arguments, end with result and duration, errors with stack.
 
-        @observable("template_render")
+        @observable("template_render")           # or @observable alone: the stage is called like the function
         def render(template, data): ...
 
     Decorates functions, coroutine functions, generators and async generators, methods, static and class methods (in
@@ -50,6 +50,14 @@ class observable:
     Raises:
         BadInput: an option is not accepted, or what is decorated cannot be called; said when decorating, never later.
     """
+
+    def __new__(cls, stage: Any, *options: Any, **more: Any) -> Any:
+        """Return the decorator; of `@observable` without a stage the function itself, observed under its own name."""
+        made = super().__new__(cls)
+        if not callable(stage) or options or more:
+            return made
+        made.__init__(getattr(stage, "__name__", type(stage).__name__))  # type: ignore[misc]
+        return made(stage)
 
     def __init__(
         self,

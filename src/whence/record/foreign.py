@@ -223,7 +223,8 @@ class Foreign:
             self.recorder.refuse("otel.trace", exc)
 
     def _span(self, span: OtelSpan, reading: Reading, joined: _Joined) -> None:
-        component = self.recorder.label(reading.component)[1] if reading.component else b'""'
+        who = reading.component or own.component(span.attributes)
+        component = self.recorder.label(who)[1] if who else b'""'
         ended_ns = span.end_ns or span.start_ns
         seed = span.trace + span.span
 
@@ -236,7 +237,10 @@ class Foreign:
 
         llm: dict[str, Any] = {}
         flags = 0
-        if reading.type == shape.LLM:
+        type_ = reading.type
+        if type_ == "embedding" and reading.llm.get("model"):  # a call of a model like others, whoever tells of it
+            type_ = shape.LLM
+        if type_ == shape.LLM:
             llm = logs.joined(reading.llm, self._said_before.pop(span.span, ()))
             attributes, changed = normalised(llm)
             flags = int(Flag.CLAMPED) if changed else 0
@@ -246,7 +250,7 @@ class Foreign:
         else:
             attributes, outputs = _of_other(reading)
         end = shape.SpanEnd(
-            type=reading.type if attempt is None else shape.STAGE,
+            type=type_ if attempt is None else shape.STAGE,
             attempt=attempt or 1,
             duration_ns=max(0, ended_ns - span.start_ns),
             outputs=outputs,

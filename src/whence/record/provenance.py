@@ -19,7 +19,8 @@ from whence.record.guard import guarded
 from whence.record.llm import Call, called
 from whence.record.normalise import as_count, as_nanoseconds, as_number, as_object
 from whence.record.recorder import clean_path, text_of
-from whence.redact.value import Flag
+from whence.redact.keys import is_secret_key
+from whence.redact.value import MASKED_KEY, Flag
 
 if TYPE_CHECKING:
     from whence.record.trace import Stage, Trace
@@ -113,8 +114,9 @@ class Provenance:
                 flags |= int(Flag.TRUNCATED)
                 break
             given = each if isinstance(each, Mapping) else {"content": each}
-            content, found = self._referred(trace, given.get("content"), where)
-            flags |= found
+            secret = is_secret_key(str(given.get("name"))) and given.get("content") is not None
+            content, found = self._referred(trace, MASKED_KEY if secret else given.get("content"), where)
+            flags |= found | (int(Flag.REDACTED) if secret else 0)
             named = {key: trace.recorder.label(given[key])[0] for key in ("role", "name") if key in given}
             went_in.append({**named, "content": content})
         done = shape.Transform(

@@ -236,10 +236,12 @@ class Trace(Provenance):
         self._dropped = 0
         self._pid = os.getpid()
 
-        outer = context.current_trace()
-        if parent_trace_id is None and outer:
-            parent_trace_id = outer.trace_id  # a run inside a run is its child, with an id of its own (R1.27)
+        around = context.current_scope()
+        if parent_trace_id is None and around is not None and around.trace:
+            parent_trace_id = around.trace.trace_id  # a run inside a run is its child, with an id of its own (R1.27)
         remote = propagation.parse_traceparent(traceparent) or otel.active_span()
+        if remote is not None and around is not None and remote.span == around.span:
+            remote = None  # the run around this one has put itself there: nothing of the host's is split
         # The first run inside a foreign trace joins it. A second one must not: two runs would be one in the store. It
         # has an id of its own, and leaves the host's OpenTelemetry context alone, whose trace it would split.
         self.joins_otel = remote is None or recorder.bind(remote.trace)

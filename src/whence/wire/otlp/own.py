@@ -45,6 +45,12 @@ def run(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: attributes[f"whence.{key}"] for key in _OF_A_RUN if f"whence.{key}" in attributes}
 
 
+def component(attributes: Mapping[str, Any]) -> str:
+    """Return the component that a span names, in the words of whence (and of R3.13), or an empty string."""
+    found = attributes.get("component.name")
+    return found if isinstance(found, str) else ""
+
+
 def attempt(attributes: Mapping[str, Any]) -> int | None:
     """Return the attempt, where a span is a stage of whence; else None."""
     found = attributes.get("whence.attempt")
