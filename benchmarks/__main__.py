@@ -14,7 +14,22 @@ from time import perf_counter
 
 import msgspec
 
-from benchmarks import draining, importing, machine, memory, reading, recording, table, whole_run
+from benchmarks import (
+    dialects,
+    draining,
+    importing,
+    listening,
+    machine,
+    memory,
+    observing,
+    pricing,
+    provenance,
+    reading,
+    recording,
+    table,
+    transfer,
+    whole_run,
+)
 from benchmarks.table import Line, Options, Report
 
 BENCHMARKS: dict[str, Callable[[Options], list[Line]]] = {
@@ -27,6 +42,13 @@ BENCHMARKS: dict[str, Callable[[Options], list[Line]]] = {
     "drain": draining.drain,
     "host": draining.host,
     "read": reading.read,
+    "observable": observing.observable,
+    "processor": listening.processor,
+    "dialects": dialects.dialects,
+    "transfer": transfer.transfer,
+    "blame": provenance.blame,
+    "checks": provenance.checks,
+    "price": pricing.price,
 }
 
 

@@ -51,11 +51,13 @@ def flattened(decision: dict[str, Any]) -> dict[str, Any]:
     return {**flat, **{f"inputs.{key}": value for key, value in decision["inputs"].items()}}
 
 
-def _turns(of: list[Any], calls: int) -> list[Any]:
+def turns(of: list[Any], calls: int) -> list[Any]:
+    """Return as many arguments as there are calls, taken in turns."""
     return [of[number % len(of)] for number in range(calls)]
 
 
-def _microseconds(taken: list[int]) -> Figures:
+def microseconds(taken: list[int]) -> Figures:
+    """Return p50 and p99 of nanoseconds."""
     return {"p50": percentile(taken, 0.5) / 1e3, "p99": percentile(taken, 0.99) / 1e3}
 
 
@@ -73,7 +75,7 @@ def whence_decision(config: dict[str, Any]) -> Round:
     def record(data: Any) -> None:
         trace.record("synthesis", "choose_passage", data)
 
-    return _checked(lambda calls: _microseconds(each_ns(record, _turns(given, calls))))
+    return checked(lambda calls: microseconds(each_ns(record, turns(given, calls))))
 
 
 def whence_masked(_: dict[str, Any]) -> Round:
@@ -100,7 +102,7 @@ def whence_native(_: dict[str, Any]) -> Round:
             data["inputs"],
         )
 
-    return _checked(lambda calls: _microseconds(each_ns(record, _turns(given, calls))))
+    return checked(lambda calls: microseconds(each_ns(record, turns(given, calls))))
 
 
 def whence_stage(_: dict[str, Any]) -> Round:
@@ -113,7 +115,7 @@ def whence_stage(_: dict[str, Any]) -> Round:
         trace.start_stage("synthesis")
         trace.end_stage("synthesis", outputs)
 
-    return _checked(lambda calls: _microseconds(each_ns(both, _turns(_outputs(), calls))))
+    return checked(lambda calls: microseconds(each_ns(both, turns(_outputs(), calls))))
 
 
 def whence_with_stage(_: dict[str, Any]) -> Round:
@@ -126,7 +128,7 @@ def whence_with_stage(_: dict[str, Any]) -> Round:
         with trace.stage("synthesis") as stage:
             stage.outputs = outputs
 
-    return _checked(lambda calls: _microseconds(each_ns(both, _turns(_outputs(), calls))))
+    return checked(lambda calls: microseconds(each_ns(both, turns(_outputs(), calls))))
 
 
 def whence_disabled(_: dict[str, Any]) -> Round:
@@ -160,7 +162,7 @@ def _empty(turns: int) -> None:
         pass
 
 
-def _checked(work: Callable[[int], Figures]) -> Round:
+def checked(work: Callable[[int], Figures]) -> Round:
     """Refuse figures of calls that recorded nothing, or not what they should."""
     import whence
 
@@ -178,7 +180,8 @@ def _checked(work: Callable[[int], Figures]) -> Round:
 # -- OpenTelemetry --------------------------------------------------------------------------------------------------
 
 
-def _tracer(*, recording: bool = True) -> Any:
+def discarding(*, recording: bool = True) -> Any:
+    """Return a provider of OpenTelemetry's SDK whose exporter discards; without `recording` no span is sampled."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
@@ -189,7 +192,19 @@ def _tracer(*, recording: bool = True) -> Any:
 
     provider = TracerProvider(sampler=ALWAYS_ON if recording else ALWAYS_OFF)
     provider.add_span_processor(BatchSpanProcessor(Discard()))
-    return provider.get_tracer("bench")
+    return provider
+
+
+def under_way(span: Any) -> None:
+    """Let what follows lie in this span. Not by `start_as_current_span`: it ends with the last reference to its block."""
+    from opentelemetry.context import attach
+    from opentelemetry.trace import set_span_in_context
+
+    attach(set_span_in_context(span))
+
+
+def _tracer(*, recording: bool = True) -> Any:
+    return discarding(recording=recording).get_tracer("bench")
 
 
 def otel_decision(_: dict[str, Any]) -> Round:
@@ -206,9 +221,9 @@ def otel_decision(_: dict[str, Any]) -> Round:
             def record(attributes: Any) -> None:
                 add_event("choose_passage", attributes)  # noqa: B023 - used before the next turn
 
-            taken += each_ns(record, _turns(given, min(100, calls - start)))
+            taken += each_ns(record, turns(given, min(100, calls - start)))
             span.end()
-        return _microseconds(taken)
+        return microseconds(taken)
 
     return run
 
@@ -220,7 +235,7 @@ def otel_stage(_: dict[str, Any]) -> Round:
     def both(attributes: Any) -> None:
         tracer.start_span("synthesis", attributes=attributes).end()
 
-    return lambda calls: _microseconds(each_ns(both, _turns(_outputs(), calls)))
+    return lambda calls: microseconds(each_ns(both, turns(_outputs(), calls)))
 
 
 def otel_disabled(_: dict[str, Any]) -> Round:

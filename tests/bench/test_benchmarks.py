@@ -39,6 +39,35 @@ def test_the_quick_run_prints_the_table_and_writes_its_figures(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("observable", "one call of an @observable coroutine, p50"),
+        ("processor", "added to a plain OpenTelemetry span, 6 attributes, p50"),
+        ("dialects", "mapping a run, OpenInference"),
+        ("transfer", "import of JSON lines, peak memory"),
+        ("blame", "blame on a file of 1,000 lines with 50 transformations"),
+        ("checks", "import check of a file of 1,000 lines, warm, p50"),
+        ("price", "what a question pays when there is none to price, p50"),
+    ],
+)
+def test_what_is_measured_did_its_work(tmp_path: Path, name: str, line: str) -> None:
+    """Each looks at what came of it: a line blamed on the wrong step, a call without a price, a record less is exit 1."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--only", name, "--temporary", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "WHENCE_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert line in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     """A slip must not look like a run in which nothing failed."""
     done = subprocess.run(

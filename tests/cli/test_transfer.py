@@ -109,6 +109,29 @@ def test_importing_twice_changes_nothing(runtime: Runtime, cli: Cli, tmp_path: P
     assert answers(cli, elsewhere) == before
 
 
+def test_an_import_finds_nothing_that_was_not_found_where_the_runs_were(
+    runtime: Runtime, cli: Cli, tmp_path: Path
+) -> None:
+    """Flags compare a run with those before it: told of all runs at once, runs would be flagged that never were."""
+    for number in range(8):
+        good = number < 4
+        score = 3.0 if good else 1.0
+        intent = "exploring" if good else "validating"
+        with whence.trace(project="shop", intent=intent) as trace, trace.stage("quality_gate") as stage:
+            stage.outputs = {"principle_scores": {"A": score}, "overall_score": score, "passed": True}
+        runtime.drain()  # each is judged when it ends
+    file, elsewhere = tmp_path / "runs.jsonl", tmp_path / "elsewhere"
+    cli("export", "-o", str(file))
+    cli("--data", str(elsewhere), "import", str(file))
+
+    before = json.loads(cli("traces", "--json").out)
+    after = json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
+
+    flagged = [row["flagged_for_review"] for row in before]
+    assert sorted(flagged) == [False] * 6 + [True] * 2
+    assert [row["flagged_for_review"] for row in after] == flagged
+
+
 def test_single_runs_are_exported_by_name_and_to_stdout(runtime: Runtime, cli: Cli) -> None:
     runs()
     name = json.loads(cli("traces", "--json").out)[0]["id"]

@@ -16,7 +16,7 @@ from whence.wire import lines
 from whence.wire.otlp.spans import OtelLog, OtelSpan
 
 BATCH_RECORDS = 10_000
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 SPANS_AT_ONCE = 20_000
 
 Tick = Callable[[], None]
@@ -43,6 +43,11 @@ def json_lines(file: Iterable[bytes], drainer: Drainer, *, tick: Tick = lambda: 
     """Take the lines of an export into the store.
 
     A damaged line is skipped and named; the others are taken. Raises BadInput where the file is none of ours.
+
+    Args:
+        drainer: into which store, and what follows from the end of a trace. Findings are in the file already, made of
+            what was known then: whoever looks for them anew finds others.
+        tick: called after each batch.
     """
     done = Imported()
     drained = Drained()
