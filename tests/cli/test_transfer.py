@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -211,6 +215,7 @@ def test_a_backend_gets_what_is_sent(runtime: Runtime, cli: Cli) -> None:
         (["export", "nobody-knows"], 3, "nobody-knows"),
         (["export", "--to", "localhost:4318"], 2, "http://localhost:4318"),
         (["export", "--follow"], 2, "--to"),
+        (["export", "--to", "http://localhost:1", "-o", "x.jsonl"], 2, "--output"),
         (["export", "--format", "xml"], 2, "jsonl"),
         (["export", "-o", "no/such/place.jsonl"], 4, "cannot be written"),
     ],
@@ -267,3 +272,105 @@ def test_an_empty_store_exports_nothing_but_the_first_line(data: Path, cli: Cli)
     assert answer.code == 0
     assert len(answer.out.splitlines()) == 1
     runtime_module.use(None)
+
+
+def test_a_pipe_and_a_link_stay_what_they_are(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target.jsonl", tmp_path / "link.jsonl"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+
+    assert cli("export", "-o", str(pipe)).code == cli("export", "-o", str(link)).code == 0
+    reader.join(10)
+
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_bytes() == read[0]
+
+
+def test_a_packed_file_that_breaks_off_is_taken_as_far_as_it_goes(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    for file in (tmp_path / "runs.jsonl.gz", tmp_path / "runs.json.gz"):
+        cli("export", "-o", str(file), *(("--format", "otlp") if ".json." in file.name else ()))
+        file.write_bytes(file.read_bytes()[:-40])
+        elsewhere = tmp_path / f"from {file.name}"
+
+        answer = cli("--data", str(elsewhere), "import", str(file), "--json")
+
+        assert answer.code == 1, answer.err
+        assert "breaks off" in json.loads(answer.out)["skipped"][-1]
+        assert json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
+
+
+def test_what_comes_by_stdin_is_taken(runtime: Runtime, cli: Cli, tmp_path: Path, data: Path) -> None:
+    runs()
+    out = cli("export").out
+    done = subprocess.run(
+        [sys.executable, "-m", "whence", "--data", str(tmp_path / "elsewhere"), "import", "-"],
+        input=out.encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"stored" in done.stderr
+
+
+def otlp_line(number: int) -> str:
+    span = {"traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": f"span {number}"}
+    times = {"startTimeUnixNano": str(1_700_000_000 * 10**9), "endTimeUnixNano": str(1_700_000_001 * 10**9)}
+    service = {"attributes": [{"key": "service.name", "value": {"stringValue": "svc"}}]}
+    return json.dumps({"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": [span | times]}]}]})
+
+
+def test_a_bad_line_of_otlp_is_named_and_the_others_are_taken(cli: Cli, tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "otlp.jsonl", tmp_path / "elsewhere"
+    file.write_text("\n".join([otlp_line(1), '{"resourceSpans": 5}', otlp_line(3)]))
+
+    answer = cli("--data", str(elsewhere), "import", str(file), "--json")
+
+    done = json.loads(answer.out)
+    assert (answer.code, done["spans"], done["skipped_total"]) == (1, 2, 1)
+    assert "line 2" in done["skipped"][0]
+
+
+def test_a_run_that_is_there_stays_in_its_project(cli: Cli, tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "otlp.json", tmp_path / "elsewhere"
+    file.write_text(otlp_line(7))
+    cli("--data", str(elsewhere), "import", str(file), "--project", "given")
+    answer = cli("--data", str(elsewhere), "import", str(file))
+
+    (row,) = json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
+    assert (row["project"], row["records"]) == ("given", 4)
+    assert "known before" in answer.err
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]\n"])
+def test_a_file_with_nothing_in_it_says_so(cli: Cli, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "empty.json"
+    file.write_text(text)
+    answer = cli("import", str(file))
+    assert (answer.code, "nothing to take" in answer.err) == (2, True)
+
+
+def test_components_and_stages_survive_opentelemetry(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    file, elsewhere = tmp_path / "runs.json", tmp_path / "elsewhere"
+    cli("export", "--format", "otlp", "-o", str(file))
+    cli("--data", str(elsewhere), "import", str(file))
+
+    groups = json.loads(cli("--data", str(elsewhere), "cost", "--by", "component", "--json").out)["groups"]
+    assert [(each["key"], each["calls"]) for each in groups] == [("todo", 3)]
+    assert "generate  todo" in cli("--data", str(elsewhere), "show", "last").out
+
+
+def test_sending_says_once_that_nobody_listens(runtime: Runtime, cli: Cli) -> None:
+    runs()
+    with OtlpReceiver() as receiver:
+        gone = receiver.endpoint
+    answer = cli("export", "last", "--to", gone)
+    assert answer.code == 4
+    assert answer.err.count("\n") == 1
+    assert "is a backend listening" in answer.err

@@ -1,9 +1,10 @@
 """`whence export`, `import`: runs out of this store, and into it."""
 
 import gzip
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, BinaryIO, Literal
@@ -31,8 +32,9 @@ def export(
         str, Parameter(name=("--output", "-o"), help="A file (.gz is compressed), or - for stdout.")
     ] = _STDIO,
     format: Annotated[
-        Literal["jsonl", "otlp"], Parameter(help="jsonl: records, to be imported again; otlp: OTLP JSON.")
-    ] = "jsonl",
+        Literal["jsonl", "otlp"] | None,
+        Parameter(help="jsonl (unless told otherwise): records, to be imported again; otlp: OTLP JSON."),
+    ] = None,
     to: Annotated[str | None, Parameter(help="Send by OTLP/HTTP to this address: http://localhost:4318.")] = None,
     follow: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     project: Project = None,
@@ -49,6 +51,8 @@ def export(
     since_ns, until_ns = reading.window(since, until)
     where = TraceFilter(project=project, since_ns=since_ns, until_ns=until_ns)
     chosen = [query.find(each, store=store).id for each in traces]
+    if to is not None and (output != _STDIO or format is not None):
+        raise BadInput("--to sends; it goes with neither --output nor --format, which write a file")
     if to is not None:
         _send(store, to, chosen, where, follow=follow, json=json)
         return
@@ -95,8 +99,12 @@ def _written(output: str) -> Iterator[IO[bytes]]:
     if output == _STDIO:
         yield sys.stdout.buffer
         return
-    path = Path(output)
+    path = Path(os.path.realpath(output))  # a link stays one: what it leads to is written
     try:
+        if path.exists() and not path.is_file():  # a pipe, a device: nothing to be replaced
+            with path.open("wb") as stream:
+                yield stream
+            return
         with whole_file(path) as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3) as packed:
@@ -108,8 +116,12 @@ def _written(output: str) -> Iterator[IO[bytes]]:
 
 
 def _send(store: Store, to: str, chosen: list[str], where: TraceFilter, *, follow: bool, json: bool) -> None:
+    import logging
+
     from whence.instrument import exporting as out
 
+    for chatty in ("opentelemetry", "urllib3"):  # what went wrong is said once, at the end
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     spans, logs = out.http_exporters(to)
     sent: dict[str, None] = {}
     told = {"traces": 0, "spans": 0, "logs": 0}
@@ -146,7 +158,10 @@ def _ended(store: Store, trace: str) -> bool:
 
 
 def import_(
-    file: Annotated[str, Parameter(help="JSON lines of `whence export`, or OTLP JSON; .gz too; - is stdin.")],
+    file: Annotated[
+        str,
+        Parameter(help="JSON lines of `whence export`, or OTLP JSON; .gz too; - is stdin.", allow_leading_hyphen=True),
+    ],
     /,
     *,
     project: Annotated[
@@ -162,8 +177,9 @@ def import_(
 
     own = runtime()
     with _read(file) as (stream, size), render.progress("importing") as tick:
-        lines = importing.counted(stream, lambda done: tick(done, max(size, done)))
-        first = next(iter(lines), b"")
+        counted = importing.Counted(stream, lambda done: tick(done, max(size, done)))
+        lines = iter(counted)
+        first = next(lines, b"")
         whole = _chain(first, lines)
         if importing.is_json_lines(first):
             done = importing.json_lines(whole, _into(own))
@@ -171,8 +187,12 @@ def import_(
             from whence.record.foreign import Foreign
             from whence.wire.otlp import otlp_json
 
-            foreign = Foreign(own.recorder, project or own.settings.project, again=True)
-            done = importing.otlp(otlp_json.read(whole, file), foreign, lambda: _drained(own))
+            foreign = Foreign(own.recorder, project or own.settings.project, known_as=_known_as(own))
+            done = importing.otlp(lambda on_bad: otlp_json.read(whole, file, on_bad), foreign, own.drain)
+        importing.note_cut(done, counted.cut)
+    if not (done.records or done.spans or done.logs or first.startswith(b'{"whence_records"')):
+        why = "; ".join(done.skipped) or "there is no record and no span in it"
+        raise BadInput(f"nothing to take from {file}: {why}; accepted: what `whence export` wrote, OTLP JSON")
     if json:
         render.as_json(msgspec.to_builtins(done))
     else:
@@ -190,8 +210,14 @@ def _into(own: Runtime) -> Any:
     return Drainer(DrainSettings(spool=own.settings.spool), store, (writer,))
 
 
-def _drained(own: Any) -> None:
-    own.drain()
+def _known_as(own: Runtime) -> Callable[[str], str | None]:
+    """Return what tells the project of a trace that is stored already: read again, it stays where it is."""
+
+    def known_as(trace: str) -> str | None:
+        row = own.store().trace(trace)
+        return None if row is None else row.project
+
+    return known_as
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -222,6 +248,7 @@ def _read(file: str) -> Iterator[tuple[BinaryIO, int]]:
 def _tell(done: Any, file: str) -> None:
     if done.spans or done.logs:
         parts = [render.many(done.spans, "span"), render.many(done.logs, "log record"), render.many(done.traces, "run")]
+        parts += [f"{done.duplicates} records known before"] if done.duplicates else []
     else:
         parts = [f"{render.many(done.stored, 'record')} stored", f"{done.duplicates} known before"]
         parts.append(render.many(done.contents, "text"))

@@ -4,6 +4,8 @@ Lines of whence's own are taken as they are: they were redacted when they were r
 goes the road of everything that is recorded, redaction included. Reading a file twice changes nothing.
 """
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -96,13 +98,41 @@ def _skip_many(done: Imported, quarantined: int) -> None:
         done.skipped.append(f"{quarantined} records that no store can keep (see the quarantine table)")
 
 
-def otlp(said: Iterable[OtelSpan | OtelLog], foreign: Foreign, drain: Callable[[], None]) -> Imported:
+def otlp(
+    read: Callable[[Callable[[BadInput], None]], Iterable[OtelSpan | OtelLog]],
+    foreign: Foreign,
+    drain: Callable[[], Drained],
+) -> Imported:
     """Take spans and log records into the spool, and drain it every so often.
 
     A trace whose root is not in the file begins with its earliest span, and is `complete` for the reason
-    `root_not_seen`.
+    `root_not_seen`. What cannot be read is left out and named.
+
+    Args:
+        read: reads the file, given whom to tell of a line that cannot be read (`wire.otlp.otlp_json.read`).
+
+    Raises:
+        BadInput: nothing in it can be read.
     """
     done = Imported()
+
+    def drained() -> None:
+        some = drain()
+        done.stored += some.stored
+        done.duplicates += some.duplicates
+        done.contents += some.contents
+
+    try:
+        _take(read(lambda exc: _skip(done, str(exc))), foreign, drained, done)
+    except BadInput as exc:  # a document that is damaged somewhere: what came before it is read
+        if not done.spans and not done.logs:
+            raise
+        _skip(done, str(exc))
+        drained()
+    return done
+
+
+def _take(said: Iterable[OtelSpan | OtelLog], foreign: Foreign, drained: Callable[[], None], done: Imported) -> None:
     rootless: dict[str, tuple[int, str, int, str | None]] = {}
     ended: set[int] = set()
     for each in said:
@@ -114,12 +144,11 @@ def otlp(said: Iterable[OtelSpan | OtelLog], foreign: Foreign, drain: Callable[[
         foreign.ended(each)
         _account(each, rootless, ended)
         if done.spans % SPANS_AT_ONCE == 0:
-            drain()
+            drained()
     for trace, (start_ns, span, end_ns, service) in rootless.items():
         foreign.rootless(trace, span, start_ns, end_ns, service)
-    drain()
+    drained()
     done.traces = len(ended) + len(rootless)
-    return done
 
 
 def _account(span: OtelSpan, rootless: dict[str, tuple[int, str, int, str | None]], ended: set[int]) -> None:
@@ -138,10 +167,31 @@ def _account(span: OtelSpan, rootless: dict[str, tuple[int, str, int, str | None
             rootless[span.trace] = (*earliest, max(end_ns, known[2]), known[3])
 
 
-def counted(file: BinaryIO, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the lines of a file, telling how many bytes they took."""
-    done = 0
-    for line in file:
-        done += len(line)
-        on_bytes(done)
-        yield line
+class Counted:
+    """The lines of a file, telling how many bytes they took; one that breaks off ends there, and `cut` says so.
+
+    Args:
+        file: to be read by lines; may be packed.
+        on_bytes: called with the bytes read so far.
+    """
+
+    def __init__(self, file: BinaryIO, on_bytes: Callable[[int], None]) -> None:
+        self.cut = ""
+        self._file = file
+        self._on_bytes = on_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        done = 0
+        try:
+            for line in self._file:
+                done += len(line)
+                self._on_bytes(done)
+                yield line
+        except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+            self.cut = f"the file breaks off after {done:,} bytes (unpacked): {exc}"
+
+
+def note_cut(done: Imported, cut: str) -> None:
+    """Add to what an import did that its file breaks off."""
+    if cut:
+        _skip(done, cut)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from whence.store.interface import Store
 
 SPANS_AT_ONCE = 512
+TIMEOUT_S = 5.0
+"""For one portion, with what the exporter tries again."""
 REMEDY = "pip install 'whence[otel]'"
 
 
@@ -73,8 +75,8 @@ def http_exporters(endpoint: str, headers: dict[str, str] | None = None) -> tupl
         raise BadInput(f"OTLP needs OpenTelemetry's exporter; {REMEDY}") from None
     base = endpoint.rstrip("/").removesuffix("/v1/traces")
     return (
-        OTLPSpanExporter(endpoint=f"{base}/v1/traces", headers=headers),
-        OTLPLogExporter(endpoint=f"{base}/v1/logs", headers=headers),
+        OTLPSpanExporter(endpoint=f"{base}/v1/traces", headers=headers, timeout=TIMEOUT_S),
+        OTLPLogExporter(endpoint=f"{base}/v1/logs", headers=headers, timeout=TIMEOUT_S),
     )
 
 
@@ -97,7 +99,7 @@ def _deliver(exporter: Any, batch: list[Any]) -> None:
     answer = exporter.export(batch)
     if getattr(answer, "name", "") != "SUCCESS":
         where = getattr(exporter, "_endpoint", type(exporter).__name__)
-        raise StoreUnreachable(f"{where} did not take the export; see its message above, then run it again")
+        raise StoreUnreachable(f"{where} did not take the export; is a backend listening there? then run it again")
 
 
 def readable_span(span: OtelSpan) -> "ReadableSpan":

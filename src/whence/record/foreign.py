@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from whence.clock import derived_id, trace_id_of
 from whence.model import payload as shape
 from whence.model import record as kinds
@@ -43,6 +45,7 @@ _OWN: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], tuple[str, Any
 """Events that whence itself has said to OpenTelemetry."""
 _PREFIXES: Final = ("gen_ai.", "llm.", "whence.", "traceloop.", "ai.", "openinference.")
 """How names begin that are flattened lists, of which the tables of the dialects know only the beginning."""
+_encode: Final = msgspec.json.Encoder().encode
 _plain: Final = frozenset((str, int, bool, type(None), float)).issuperset
 _text: Final = frozenset((str,)).issuperset
 _SPAN_BEGUN: Final = b'{"type":"span"}'
@@ -68,13 +71,21 @@ class Foreign:
     Args:
         recorder: where the records go.
         project: of traces whose resource names no service.
-        again: the same spans may come a second time (a file that is read twice): ids are derived from what they are.
+        known_as: for spans that may come a second time (a file that is read twice), whose ids are then derived from
+            what they are: tells the project of a trace that is stored already, which stays where it is.
     """
 
-    def __init__(self, recorder: Recorder, project: str | None = None, *, again: bool = False) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        project: str | None = None,
+        *,
+        known_as: Callable[[str], str | None] | None = None,
+    ) -> None:
         self.recorder = recorder
         self.project = project
-        self.again = again
+        self.known_as = known_as
+        self.again = known_as is not None
         self.spans = 0
         self._joined: dict[str, _Joined] = {}
         self._said_before: dict[str, list[LogReading]] = {}  # by span: what log records say of a call that runs
@@ -120,7 +131,9 @@ class Foreign:
             end = shape.SpanEnd(shape.SPAN, 1, end_ns - start_ns, None, None, attributes)
             where = b',"%b","%b","%b","",%b,"",0,' % (trace.encode(), span.encode(), parent.encode(), joined.lead)
             plain = _text(map(type, attributes)) and _plain(map(type, attributes.values()))
-            self.recorder.emit(kinds.SPAN_END, name, where, end, end_ns, joined.level, 0, None, plain)
+            # A duration of a millisecond has seven digits, which look like something to look at twice: it is ours.
+            said = _encode(attributes) if plain and end_ns - start_ns > 999_999 else None
+            self.recorder.emit(kinds.SPAN_END, name, where, end, end_ns, joined.level, 0, said, plain)
             return True
         except Exception as exc:  # noqa: BLE001 - as above
             self.recorder.refuse("otel.end", exc)
@@ -166,7 +179,8 @@ class Foreign:
             if len(self._joined) >= MOST_TRACES:
                 self._joined.pop(next(iter(self._joined)))
             outer = None if self.again else context.current_trace()  # a thread of a program that is recorded as a whole
-            project = self.project or (outer.project if outer else None) or service or "unknown"
+            stored = self.known_as(trace) if self.known_as is not None else None
+            project = stored or self.project or (outer.project if outer else None) or service or "unknown"
             policy = self.recorder.settings.policy(project)
             ours = root and not self.recorder.is_bound(trace)
             joined = _Joined(self.recorder.label(project), policy.capture, policy.enabled, span, ours)
@@ -358,6 +372,7 @@ class Foreign:
         **how: Any,
     ) -> str | None:
         record_id = derived_id(ts_ns, f"{kind}{name}{seed}".encode()) if self.again else None
+        how.setdefault("plain", True)  # `wire.otlp` reads nothing else
         return self.recorder.emit(kind, name, where, payload, ts_ns, joined.level, flags, record_id=record_id, **how)
 
     def announce(self, trace: str) -> None:

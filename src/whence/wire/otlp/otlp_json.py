@@ -11,7 +11,7 @@ is named. Writers in order of the fields (all that are known) do not do that.
 """
 
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -39,12 +39,15 @@ _NO_STATUS: Final[dict[str, Any]] = {}
 _SHOWN: Final = 60
 
 
-def read(chunks: Iterable[bytes], name: str = "") -> Iterator[OtelSpan | OtelLog]:
+def read(
+    chunks: Iterable[bytes], name: str = "", on_bad: Callable[[BadInput], None] | None = None
+) -> Iterator[OtelSpan | OtelLog]:
     """Read spans and log records from the bytes of a file, as they come.
 
     Args:
         chunks: the file in pieces of any size.
         name: how to call it in a message.
+        on_bad: told of each line that is no request, which is then left out; a document that is damaged ends there.
 
     Raises:
         BadInput: at the line that is no request. What came before has been yielded.
@@ -61,7 +64,7 @@ def read(chunks: Iterable[bytes], name: str = "") -> Iterator[OtelSpan | OtelLog
     first, ended, _ = head.lstrip().partition(b"\n")
     everything = chain((head,), source)
     if (ended or size <= WHOLE_LINE) and _is_document(first):
-        return _lines(everything, name)
+        return _lines(everything, name, on_bad)
     return pull.read(everything, name, _found)
 
 
@@ -86,7 +89,9 @@ def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(held)
 
 
-def _lines(chunks: Iterable[bytes], name: str) -> Iterator[OtelSpan | OtelLog]:
+def _lines(
+    chunks: Iterable[bytes], name: str, on_bad: Callable[[BadInput], None] | None
+) -> Iterator[OtelSpan | OtelLog]:
     for at, line in enumerate(_split(chunks), 1):
         if not line or line.isspace():
             continue
@@ -94,7 +99,10 @@ def _lines(chunks: Iterable[bytes], name: str) -> Iterator[OtelSpan | OtelLog]:
             yield from decode(msgspec.json.decode(line))
         except (msgspec.DecodeError, RecursionError, UnicodeError, BadInput) as exc:
             reason = str(exc) or "nested too deep"
-            raise pull.bad(name, at, line[:_SHOWN].decode("utf-8", "replace"), reason) from None
+            wrong = pull.bad(name, at, line[:_SHOWN].decode("utf-8", "replace"), reason)
+            if on_bad is None:
+                raise wrong from None
+            on_bad(wrong)
 
 
 def decode(request: Any) -> Iterator[OtelSpan | OtelLog]:
