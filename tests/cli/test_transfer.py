@@ -374,3 +374,55 @@ def test_sending_says_once_that_nobody_listens(runtime: Runtime, cli: Cli) -> No
     assert answer.code == 4
     assert answer.err.count("\n") == 1
     assert "is a backend listening" in answer.err
+
+
+def test_a_run_that_comes_back_as_opentelemetry_is_not_counted_twice(
+    runtime: Runtime, cli: Cli, tmp_path: Path, data: Path
+) -> None:
+    runs()
+    with whence.trace(project="shop") as trace:
+        trace.event("note", "careful")
+    file = tmp_path / "runs.json"
+    cli("export", "--format", "otlp", "-o", str(file))
+    before = answers(cli, data)
+
+    done = json.loads(cli("import", str(file), "--json").out)
+
+    assert answers(cli, data) == before
+    assert (done["stored"], done["skipped_total"]) == (0, 0)
+    assert done["duplicates"] == done["spans"] + done["logs"] > 10
+
+
+def test_log_lines_of_one_moment_are_all_kept(cli: Cli, tmp_path: Path) -> None:
+    line = {"traceId": "ab" * 16, "spanId": "cd" * 8, "timeUnixNano": "1700000000000000000", "severityNumber": 9}
+    lines = [line | {"body": {"stringValue": text}} for text in ("one", "two", "two", "three", "")]
+    file, elsewhere = tmp_path / "logs.json", tmp_path / "elsewhere"
+    file.write_text(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": lines}]}]}))
+    said = []
+    for _ in range(2):
+        cli("--data", str(elsewhere), "import", str(file))
+        out = cli("--data", str(elsewhere), "tail", "--once", "--kind", "event", "--json").out
+        said.append(sorted(each["payload"].get("message", "") for each in json.loads(out)))
+
+    assert said == [["", "one", "three", "two", "two"]] * 2
+
+
+def test_a_text_that_was_changed_is_refused_by_its_hash(runtime: Runtime, cli: Cli, tmp_path: Path) -> None:
+    runs()
+    file, elsewhere = tmp_path / "runs.jsonl", tmp_path / "elsewhere"
+    cli("export", "-o", str(file))
+    file.write_text(file.read_text().replace('"text":"line\\nnumber 1', '"text":"line\\nnumber X'))
+
+    answer = cli("--data", str(elsewhere), "import", str(file), "--json")
+
+    assert answer.code == 1
+    assert "it was changed" in json.loads(answer.out)["skipped"][0]
+
+
+def test_half_a_character_in_a_name_costs_nothing_else(cli: Cli, tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "otlp.json", tmp_path / "elsewhere"
+    file.write_text(otlp_line(7).replace("span 7", "half \\ud800"))
+
+    assert cli("--data", str(elsewhere), "import", str(file)).code == 0
+    (row,) = json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
+    assert row["status"] == "complete"

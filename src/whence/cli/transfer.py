@@ -4,7 +4,7 @@ import gzip
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, BinaryIO, Literal
@@ -187,7 +187,7 @@ def import_(
             from whence.record.foreign import Foreign
             from whence.wire.otlp import otlp_json
 
-            foreign = Foreign(own.recorder, project or own.settings.project, known_as=_known_as(own))
+            foreign = Foreign(own.recorder, project or own.settings.project, stored=importing.Stored(own.store()))
             done = importing.otlp(lambda on_bad: otlp_json.read(whole, file, on_bad), foreign, own.drain)
         importing.note_cut(done, counted.cut)
     if not (done.records or done.spans or done.logs or first.startswith(b'{"whence_records"')):
@@ -208,16 +208,6 @@ def _into(own: Runtime) -> Any:
     store = own.store()
     writer = DocumentWriter(own.settings.documents, store, generator())
     return Drainer(DrainSettings(spool=own.settings.spool), store, (writer,))
-
-
-def _known_as(own: Runtime) -> Callable[[str], str | None]:
-    """Return what tells the project of a trace that is stored already: read again, it stays where it is."""
-
-    def known_as(trace: str) -> str | None:
-        row = own.store().trace(trace)
-        return None if row is None else row.project
-
-    return known_as
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ goes the road of everything that is recorded, redaction included. Reading a file
 """
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
@@ -12,9 +13,13 @@ from typing import BinaryIO
 import msgspec
 
 from whence.collect.drainer import Drained, Drainer
-from whence.errors import BadInput
+from whence.errors import BadFrame, BadInput
+from whence.model import record as kinds
 from whence.record.foreign import Foreign
-from whence.wire import lines
+from whence.store.derive import content_of
+from whence.store.interface import Store
+from whence.wire import lines, records
+from whence.wire.otlp.outgoing import span_id_of
 from whence.wire.otlp.spans import OtelLog, OtelSpan
 
 BATCH_RECORDS = 10_000
@@ -39,6 +44,45 @@ class Imported(msgspec.Struct, kw_only=True):
 
 
 MOST_SKIPPED = 100
+MOST_TRACES = 1_000
+"""Of so many traces it is remembered what of them was stored before."""
+_CONTENT = f'","{kinds.CONTENT}","'.encode()
+_KIND_SLICE = slice(34, 34 + len(_CONTENT))
+
+
+class Stored:
+    """What a store has of a trace already, for a file that may say it again (`record.foreign.Known`)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._traces: dict[str, tuple[str | None, frozenset[str]]] = {}
+
+    def project(self, trace: str) -> str | None:
+        """Return the project of a trace that is stored, or None."""
+        return self._look(trace)[0]
+
+    def has_span(self, trace: str, span: str) -> bool:
+        """Return whether the end of a span was stored before this import, whoever recorded it."""
+        return span in self._look(trace)[1]
+
+    def has_record(self, record_id: str) -> bool:
+        """Return whether a record is stored."""
+        return self._store.record(record_id) is not None
+
+    def _look(self, trace: str) -> tuple[str | None, frozenset[str]]:
+        known = self._traces.get(trace)
+        if known is None:
+            row = self._store.trace(trace)
+            spans: set[str] = set()
+            for record in self._store.trace_records(trace) if row is not None else ():
+                if record.kind in (kinds.SPAN_END, kinds.TRACE_END):
+                    spans.add(record.span)
+                elif record.kind == kinds.TRANSFORM:
+                    spans.add(span_id_of(record.record_id))
+            if len(self._traces) >= MOST_TRACES:
+                self._traces.pop(next(iter(self._traces)))
+            known = self._traces[trace] = (None if row is None else row.project, frozenset(spans))
+        return known
 
 
 def json_lines(file: Iterable[bytes], drainer: Drainer, *, tick: Tick = lambda: None) -> Imported:
@@ -55,15 +99,18 @@ def json_lines(file: Iterable[bytes], drainer: Drainer, *, tick: Tick = lambda: 
     drained = Drained()
     batch: list[bytes] = []
     size = 0
+    headed = False
     for number, line in enumerate(file, 1):
         if number == 1 and lines.is_header(line):
+            headed = True
             continue
         if not line.strip():
             continue
         try:
             data = lines.decode(line)
+            _verify(data)
         except BadInput as exc:
-            if done.records == 0 and number <= 2:
+            if done.records == 0 and not headed:
                 raise BadInput(f"line {number}: {exc}; accepted: what `whence export` wrote, OTLP JSON") from None
             _skip(done, f"line {number}: {exc}")
             continue
@@ -79,6 +126,18 @@ def json_lines(file: Iterable[bytes], drainer: Drainer, *, tick: Tick = lambda: 
     done.stored, done.duplicates, done.contents = drained.stored, drained.duplicates, drained.contents
     _skip_many(done, drained.quarantined)
     return done
+
+
+def _verify(data: bytes) -> None:
+    """Refuse, with BadInput, a text that is not the one its hash stands for: every step that refers to it would lie."""
+    if data[_KIND_SLICE] != _CONTENT:
+        return
+    try:
+        sha256, text = content_of(records.decode(data))
+    except BadFrame as exc:
+        raise BadInput(str(exc)) from None
+    if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != sha256:
+        raise BadInput(f"the text is not the one of its hash {sha256}; it was changed")
 
 
 def is_json_lines(first: bytes) -> bool:
@@ -122,6 +181,7 @@ def otlp(
         done.duplicates += some.duplicates
         done.contents += some.contents
 
+    refused = foreign.recorder.drops.total()
     try:
         _take(read(lambda exc: _skip(done, str(exc))), foreign, drained, done)
     except BadInput as exc:  # a document that is damaged somewhere: what came before it is read
@@ -129,6 +189,11 @@ def otlp(
             raise
         _skip(done, str(exc))
         drained()
+    done.duplicates += foreign.known
+    refused = foreign.recorder.drops.total() - refused
+    if refused:
+        done.skipped_total += refused
+        done.skipped.append(f"{refused} records that could not be made (`whence doctor`)")
     return done
 
 

@@ -8,7 +8,7 @@ which begins and ends with the first span of it that this process has.
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -31,6 +31,8 @@ from whence.wire.otlp.spans import ERROR, OtelLog, OtelSpan
 
 MOST_TRACES: Final = 10_000
 """So many traces are known at once; the oldest is forgotten, and with it only that its end is ours to say."""
+MOST_SAME: Final = 100_000
+"""Of so many log records it is known how many are alike."""
 MOST_KNOWN: Final = 1_000
 MOST_NAMES: Final = 64
 """So many sets of attribute names, of so many names each, are known to say something or nothing to a dialect."""
@@ -49,6 +51,22 @@ _encode: Final = msgspec.json.Encoder().encode
 _plain: Final = frozenset((str, int, bool, type(None), float)).issuperset
 _text: Final = frozenset((str,)).issuperset
 _SPAN_BEGUN: Final = b'{"type":"span"}'
+
+
+class Known(Protocol):
+    """What is stored already."""
+
+    def project(self, trace: str) -> str | None:
+        """Return the project of a trace, or None."""
+        ...
+
+    def has_span(self, trace: str, span: str) -> bool:
+        """Return whether the end of a span is stored."""
+        ...
+
+    def has_record(self, record_id: str) -> bool:
+        """Return whether a record is stored."""
+        ...
 
 
 class _Joined:
@@ -71,8 +89,8 @@ class Foreign:
     Args:
         recorder: where the records go.
         project: of traces whose resource names no service.
-        known_as: for spans that may come a second time (a file that is read twice), whose ids are then derived from
-            what they are: tells the project of a trace that is stored already, which stays where it is.
+        stored: for spans that may come a second time (a file that is read twice, a run that was exported): what is
+            there already, and stays as it is. Ids are then derived from what is said. `known` counts what was there.
     """
 
     def __init__(
@@ -80,12 +98,14 @@ class Foreign:
         recorder: Recorder,
         project: str | None = None,
         *,
-        known_as: Callable[[str], str | None] | None = None,
+        stored: "Known | None" = None,
     ) -> None:
         self.recorder = recorder
         self.project = project
-        self.known_as = known_as
-        self.again = known_as is not None
+        self.stored = stored
+        self.again = stored is not None
+        self.known = 0
+        self._same: dict[str, int] = {}
         self.spans = 0
         self._joined: dict[str, _Joined] = {}
         self._said_before: dict[str, list[LogReading]] = {}  # by span: what log records say of a call that runs
@@ -143,6 +163,9 @@ class Foreign:
         """Record a span that has ended; True if the trace has ended with it."""
         try:
             self.spans += 1
+            if self.stored is not None and self.stored.has_span(span.trace, span.span):
+                self.known += 1
+                return False
             reading = read(span)
             joined = self._joined.get(span.trace)
             if joined is None:  # its start was not seen: a file, or a processor that came late
@@ -179,7 +202,7 @@ class Foreign:
             if len(self._joined) >= MOST_TRACES:
                 self._joined.pop(next(iter(self._joined)))
             outer = None if self.again else context.current_trace()  # a thread of a program that is recorded as a whole
-            stored = self.known_as(trace) if self.known_as is not None else None
+            stored = self.stored.project(trace) if self.stored is not None else None
             project = stored or self.project or (outer.project if outer else None) or service or "unknown"
             policy = self.recorder.settings.policy(project)
             ours = root and not self.recorder.is_bound(trace)
@@ -326,13 +349,16 @@ class Foreign:
                 joined = self._join(log.trace, log.span, "", log.ts_ns, None, root=False)
             if not joined.recorded:
                 return
+            if self.stored is not None and self.stored.has_record(str(log.attributes.get(own.RECORD))):
+                self.known += 1
+                return
             reading = logs.read_log(log)
             if reading.kind in (logs.MESSAGE, logs.CALL) and log.span:
                 self._remember(log.span, reading)
                 return
             level = as_level(reading.level)[0]
             where = place(log.trace, log.span, "", b'""', joined.lead, level)
-            seed = f"{log.trace}{log.span}{log.ts_ns}{log.event_name}"
+            seed = self._seed_of(log) if self.again else ""
             if reading.score is not None:
                 about = {"response_id": reading.response_id} if reading.response_id else {}
                 self._scores([{**reading.score, **about, "error": reading.error}], where, log.ts_ns, joined, seed)
@@ -343,6 +369,14 @@ class Foreign:
             self._say(kinds.EVENT, log.event_name or log.scope or "log", where, happened, log.ts_ns, joined, seed)
         except Exception as exc:  # noqa: BLE001 - as above
             self.recorder.refuse("otel.log", exc)
+
+    def _seed_of(self, log: OtelLog) -> str:
+        """Return what a log record is, in words; of equal ones the second is another one, in the order of the file."""
+        seed = f"{log.trace}{log.span}{log.ts_ns}{log.event_name}{log.severity}{log.body!r}{log.attributes!r}"
+        if len(self._same) >= MOST_SAME:
+            self._same.clear()
+        number = self._same[seed] = self._same.get(seed, 0) + 1
+        return f"{seed}#{number}"
 
     def _remember(self, span: str, said: LogReading) -> None:
         """Keep what a log record says of an LLM call for the end of its span."""
@@ -371,7 +405,7 @@ class Foreign:
         flags: int = 0,
         **how: Any,
     ) -> str | None:
-        record_id = derived_id(ts_ns, f"{kind}{name}{seed}".encode()) if self.again else None
+        record_id = derived_id(ts_ns, f"{kind}{name}{seed}".encode("utf-8", "surrogatepass")) if self.again else None
         how.setdefault("plain", True)  # `wire.otlp` reads nothing else
         return self.recorder.emit(kind, name, where, payload, ts_ns, joined.level, flags, record_id=record_id, **how)
 

@@ -22,6 +22,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.content import CONTENT_KEY, resolve
 from whence.model.record import Record
+from whence.wire.otlp import own
 from whence.wire.otlp.spans import CLIENT, ERROR, INTERNAL, OK, OtelEvent, OtelLog, OtelSpan
 
 SCOPE: Final = "whence"
@@ -250,7 +251,7 @@ class _Outgoing:
         attributes = {key: plain for key, value in named.items() if (plain := self._plain(value)) is not None}
         if record.component:
             attributes["component.name"] = record.component
-        attributes["whence.record_id"] = record.record_id
+        attributes[own.RECORD] = record.record_id
         span = self._spans.get(record.span) or self._spans.get(self._root) or self._span(record)
         span.events.append(OtelEvent(name=name, ts_ns=record.ts_ns, attributes=attributes))
 
@@ -299,7 +300,9 @@ class _Outgoing:
 
     def transform(self, record: Record) -> None:
         done = msgspec.json.decode(record.payload, type=shape.Transform)
-        own = msgspec.structs.replace(record, kind=kinds.SPAN_END, span=_span_id(record.record_id), parent=record.span)
+        own = msgspec.structs.replace(
+            record, kind=kinds.SPAN_END, span=span_id_of(record.record_id), parent=record.span
+        )
         span = self._span(own)
         span.end_ns, span.start_ns = record.ts_ns, record.ts_ns - (done.duration_ns or 0)
         named = {
@@ -333,7 +336,7 @@ class _Outgoing:
                 severity=_SEVERITY[min(max(record.level, 0), len(_SEVERITY) - 1)],
                 body=self._plain(happened.message),
                 event_name=record.name,
-                attributes=attributes,
+                attributes={**attributes, own.RECORD: record.record_id},
             )
         )
 
@@ -359,7 +362,7 @@ _ADD: Final[Mapping[str, Callable[[_Outgoing, Record], None]]] = {
 _SPANS: Final = (kinds.TRACE_START, kinds.TRACE_END, kinds.SPAN_START, kinds.SPAN_END)
 
 
-def _span_id(record_id: str) -> str:
+def span_id_of(record_id: str) -> str:
     """Return a span id for a record: both halves of its id count, the one has the time, the other the process."""
     return "%016x" % (int(record_id[:16], 16) ^ int(record_id[16:], 16))
 

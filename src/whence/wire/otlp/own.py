@@ -10,6 +10,7 @@ from whence.model.quality import number
 
 DECISION: Final = "whence.decision"
 CHECK: Final = "whence.check"
+RECORD: Final = "whence.record_id"
 _OF_A_RUN: Final = ("query", "intent", "domain")
 
 
