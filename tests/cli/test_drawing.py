@@ -76,7 +76,7 @@ def test_stages_inside_stages_and_events(drawn: Callable[..., str]) -> None:
     name = _run_of(drawn, "nested?")
     shown = drawn("show", name)
 
-    assert re.search(r"^│   └── inner  ", shown, re.MULTILINE)
+    assert re.search(r"^│   ├── inner  ", shown, re.MULTILINE)
     assert "·  high  trouble  it broke" in shown
     assert "1 event; --full shows it" in shown
     assert "hello" not in shown

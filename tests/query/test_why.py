@@ -4,7 +4,9 @@ import pytest
 
 import whence
 from tests.conftest import Run
+from tests.query.generated import Generation
 from whence import query
+from whence.query.claims import short
 from whence.runtime.runtime import Runtime
 from whence.tracing import TraceContext
 
@@ -196,3 +198,125 @@ def test_a_check_that_passed_later_is_no_cause(runtime: Runtime) -> None:
         trace.mark("failed", "for another reason")
 
     assert [claim.rule for claim in query.why(trace.trace_id).chain if claim.rule == "check"] == []
+
+
+# -- calls of models ----------------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_a_later_one_mended_is_no_cause(runtime: Runtime) -> None:
+    with whence.trace("p") as trace:
+        with trace.stage("ask") as stage:
+            stage.llm_call("chat", model="m", error={"type": "Timeout", "message": "slow"})
+            stage.llm_call("chat", model="m", error={"type": "Timeout", "message": "slower"})
+            stage.llm_call("chat", model="m", response="yes")
+        with trace.stage("rank") as rank:
+            rank.end(error="no index")
+        trace.mark("failed", "no index")
+
+    answer = query.why("last")
+
+    assert answer.first_bad_stage == "rank"
+    assert (answer.chain[0].rule, answer.chain[0].statement) == (
+        "recovered",
+        "LLM call chat failed 2 times, the last time: Timeout: slower; a later call went well",
+    )
+
+
+def test_a_call_of_another_name_or_component_mends_nothing(runtime: Runtime) -> None:
+    with whence.trace("p") as trace:
+        with trace.stage("ask") as stage:
+            stage.llm_call("chat", component="a", model="m", error=ConnectionError("down"))
+            stage.llm_call("chat", component="b", model="m", response="yes")
+            stage.llm_call("plan", component="a", model="m", response="yes")
+        trace.mark("complete")
+
+    answer = query.why("last")
+
+    assert [claim.statement for claim in answer.chain] == ["LLM call chat failed: ConnectionError: down"]
+    assert answer.headline.endswith("is complete, but: 1 LLM call failed")
+
+
+# -- the headline -------------------------------------------------------------------------------------------------------
+
+
+def test_a_complete_run_says_what_failed_in_it(runtime: Runtime) -> None:
+    """Its outcome is good all the same: that is whether it came to its end and passed its gate."""
+    with whence.trace(project="gen") as trace:
+        with pytest.raises(LookupError), trace.stage("plan"):
+            raise LookupError("no template")
+        trace.check("syntax", False, type="syntax", failures=["bad"], component="a")
+        trace.check("import", False, type="import", failures=["bad"], component="a")
+        trace.mark("complete")
+
+    answer = query.why("last")
+
+    assert answer.outcome == "good"
+    assert answer.headline == f"{answer.trace_id} is complete, but: 2 checks failed, 1 stage failed"
+    assert answer.first_bad_stage is None
+
+
+# -- what healing did ---------------------------------------------------------------------------------------------------
+
+
+def healed(*, named: bool, complete: bool = False) -> tuple[Generation, str, str]:
+    """A healer whose first attempt brings about what fails in the end: (run, its transformation, its decision)."""
+    made = Generation()
+    first, second, third = "base\n", "import x\nbase\n", "# fixed\nimport x\nbase\n"
+    of = {"component": "sink", "stage": "heal"}
+
+    def text(content: str) -> "str | None":
+        return content if named else None
+
+    made.check("name", text(first), (1, "base is not defined"), component="sink", stage="validation")
+    cause = made.decision("mend", "import x", **of)
+    step = made.transform("heal", first, second, said={"action": "heal", "attempt": 1}, parent=cause, **of)
+    made.check("name", text(second), component="sink", stage="validation")
+    made.check("import", text(second), (1, "no module x"), component="sink", stage="validation")
+    made.decision("mend", "a comment", **of)
+    made.transform("heal", second, third, said={"action": "heal", "attempt": 2}, **of)
+    made.check("import", text(third), (2, "no module x"), component="sink", stage="validation")
+    made.add("trace.end", {"status": "complete"} if complete else {"status": "failed", "error": "1 failed"}, "run")
+    return made, step, cause
+
+
+def test_what_healing_introduced_is_the_cause() -> None:
+    """Stated by the record of the attempt, and by that of its decision, before the check that found it."""
+    made, step, cause = healed(named=True)
+
+    answer = query.why(made.trace_id, store=made.done())
+
+    assert [claim.rule for claim in answer.chain] == ["introduced", "decided", "check", "failed"]
+    assert answer.chain[0].statement == "heal attempt 1 of sink introduced it: no module x (line 1)"
+    assert answer.chain[1].statement == (
+        "that attempt's decision: mend chose import x with confidence 0.60; also considered: no"
+    )
+    assert [claim.record_id for claim in answer.chain[:2]] == [step, cause]
+    assert answer.first_bad_stage == "heal"
+
+
+def test_what_only_times_tell_of_healing_is_a_hypothesis() -> None:
+    made, step, _ = healed(named=False)
+
+    answer = query.why(made.trace_id, store=made.done())
+
+    assert [claim.rule for claim in answer.chain] == ["check", "failed"]
+    assert [claim.rule for claim in answer.hypotheses][:2] == ["introduced", "decided"]
+    assert answer.hypotheses[0].record_id == step
+
+
+def test_a_complete_run_says_so_too() -> None:
+    made, _, _ = healed(named=True, complete=True)
+
+    answer = query.why(made.trace_id, store=made.done())
+
+    assert answer.headline.endswith("is complete, but: 1 check failed")
+    assert answer.chain[0].rule == "introduced"
+
+
+# -- words --------------------------------------------------------------------------------------------------------------
+
+
+def test_of_a_long_error_the_message_is_cut_and_never_the_place() -> None:
+    said = short({"type": "ValueError", "message": "x" * 500, "where": "/src/app.py:3 in read"}, 60)
+
+    assert said == f"ValueError: {'x' * 47}… at /src/app.py:3 in read"

@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from whence.cli.render import BAD, GOOD, MAYBE, NAME, QUIET, joined, money, named, size, text, took
+from whence.cli.render import BAD, GOOD, MAYBE, NAME, QUIET, indented, joined, money, named, size, text, took
+from whence.cli.render_events import failure
 from whence.model.content import CONTENT_KEY
 from whence.model.payload import Check, FileWrite, Transform
 from whence.model.quality import number
@@ -38,12 +39,13 @@ def timed_by_span(view: TraceView, others: Iterable[str]) -> dict[str, list[Time
     every: list[Timed] = [*view.spans, *view.llm_calls]
     known = {*others, *(each.span for each in view.spans)}
     found: dict[str, list[Timed]] = {}
-    for each in sorted(every, key=_began):
+    for each in sorted(every, key=began):
         found.setdefault(each.parent if each.parent in known and each.parent != each.span else "", []).append(each)
     return found
 
 
-def _began(each: Timed) -> int:
+def began(each: Timed) -> int:
+    """Return when a timed part began."""
     return each.started_ns if isinstance(each, SpanUse) else each.ts_ns - (each.duration_ns or 0)
 
 
@@ -60,7 +62,8 @@ def line(made: Made, *, full: bool) -> Sequence[RenderableType]:
         return [_transform(made.name, said), *_error(said.error)]
     if isinstance(said, FileWrite):
         return [_file(said), *_error(said.error)]
-    return [_check(made.name, said), *_failures(said, full), *_error(said.error)]
+    why: Sequence[RenderableType] = _error(said.error) if said.passed is not None else _not_told(said, made.component)
+    return [_check(made.name, said), *_failures(said, full), *why]
 
 
 def _transform(name: str, said: Transform) -> Text:
@@ -83,15 +86,25 @@ def _check(name: str, said: Check) -> Text:
     kind = [text(said.type, QUIET)] if said.type != name else []
     scored = [Text(f"{said.score:g}", NAME)] if said.score is not None else []
     scored += [text(said.label, QUIET)] if said.label else []
-    return joined([sign, text(named(name)), *kind, *scored])
+    untold = [Text("not told", MAYBE)] if said.passed is None else []
+    return joined([sign, text(named(name)), *kind, *untold, *scored])
 
 
-def _failures(said: Check, full: bool) -> list[Text]:
+def _not_told(said: Check, component: str) -> list[RenderableType]:
+    """Return what a check said nothing of, and why."""
+    if not said.error and not said.subject:
+        return []
+    what = text(said.subject or component or "this")
+    why = text(said.error, limit=160) if said.error else Text("no reason is recorded")
+    return [indented(Text.assemble(what, (" was not checked: ", MAYBE), why), 3)]
+
+
+def _failures(said: Check, full: bool) -> list[RenderableType]:
     shown = said.failures if full else said.failures[:FAILURES]
-    lines = []
+    lines: list[RenderableType] = []
     for each in shown:
         where = f"line {each['line']}: " if isinstance(each.get("line"), int) else ""
-        lines.append(joined([Text("   "), text(f"{where}{each.get('message', '')}", BAD, 160)], ""))
+        lines.append(indented(text(f"{where}{each.get('message', '')}", BAD, 160), 3))
     left = (said.failures_total or len(said.failures)) - len(shown)
     return [*lines, Text(f"   … {left:,} more; `whence checks` lists them", QUIET)] if left > 0 else lines
 
@@ -105,14 +118,16 @@ def _file(said: FileWrite) -> Text:
 
 
 def _error(error: Any) -> list[Text]:
-    return [joined([Text("✗", BAD), text(error, BAD, 160)], " ")] if error else []
+    return [joined([Text("✗", BAD), failure(error)], " ")] if error else []
 
 
 def timed(each: Timed) -> Text:
     """Return the line of a call of a model or a tool, or another timed part."""
+    # What is recorded as one finished thing need not say how long it took.
+    is_open = each.open if isinstance(each, LlmUse) else each.ended_ns is None
     seconds = each.duration_ns / 1e9 if each.duration_ns is not None else None
-    spent = [Text(took(seconds), QUIET)] if seconds is not None else [Text("not ended", MAYBE)]
-    failed = [joined([Text("✗", BAD), text(each.error, BAD, 120)], " ")] if each.error else []
+    spent = [Text(took(seconds), QUIET)] if seconds is not None else [Text("not ended", MAYBE)] if is_open else []
+    failed = [joined([Text("✗", BAD), failure(each.error)], " ")] if each.error else []
     if isinstance(each, SpanUse):
         kind = [text(each.type, QUIET)] if each.type != "span" else []
         return joined([text(named(each.name), NAME), *kind, *spent, *failed])

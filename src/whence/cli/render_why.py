@@ -33,8 +33,9 @@ from whence.cli.render import (
     text,
 )
 from whence.model.content import CONTENT_KEY
+from whence.query.claims import NO_CAUSE, Change, Claim
 from whence.query.compare import Comparison, Pair
-from whence.query.why import Change, Claim, Why
+from whence.query.why import Why
 
 ROOM_FOR_TWO = 44
 GUESS_CHARS = 220
@@ -46,12 +47,14 @@ _SIGNS = {"good": ("✓", GOOD), "bad": ("✗", BAD), "in_progress": ("…", COM
 def why(answer: Why) -> RenderableType:
     """Return the answer to "why did this run end as it did?"."""
     sign, style = _SIGNS[answer.outcome]
+    if answer.outcome == "good" and any(claim.rule not in NO_CAUSE for claim in answer.chain):
+        style = MAYBE  # complete, and not all of it went well
     parts: list[RenderableType] = [Text.assemble((sign, style), " ", (plain.line(answer.trace_id), NAME))]
     said = answer.headline.removeprefix(answer.trace_id).strip()
     if answer.chain:  # the first statement of the chain stands below, with its record
         said = said.removesuffix(answer.chain[0].statement).rstrip(" :")
     said = _readable(said)
-    parts.append(indented(text(said, style if answer.outcome == "bad" else "")))
+    parts.append(indented(text(said, style if style in (BAD, MAYBE) else "")))
     if answer.first_bad_stage:
         parts.append(Text())
         parts.append(indented(pairs([("first bad stage", text(answer.first_bad_stage, f"{NAME} {BAD}"))])))
