@@ -135,23 +135,94 @@ def test_fewer_groups_than_there_are(cost: Cost) -> None:
     assert re.search(r"^all +7 ", done.stdout, re.MULTILINE)
 
 
+def test_a_price_that_is_added_holds_at_once_for_what_was_unknown(cost: Cost, paid: Path) -> None:
+    """By the next question; a known price stays until somebody says otherwise."""
+    assert "does not know model 'm-2'" in cost().stdout
+    own(paid, 1.5)
+
+    assert "m-2" not in re.sub(r"^m-2 .*\$1\.50$", "", cost().stdout, flags=re.MULTILINE)
+    own(paid, 2)
+    assert parsed(cost("--json"))["total"]["unknown"] == 1
+    assert re.search(r"^m-2 .*\$1\.50$", cost().stdout, re.MULTILINE)
+
+
 def test_pricing_anew(cost: Cost, paid: Path) -> None:
     """First what would change, then it changes, then it has changed."""
     cost()
     own(paid, 1.5)
 
+    first = cost("reprice", "--dry-run")
+    assert "0 of 6 calls would change" in first.stdout
+    assert "what was unknown before and is not now is priced already" in first.stderr
+    own(paid, 2)
     dry = cost("reprice", "--dry-run")
-    assert re.search(r"m-2 +unknown +\$1\.50 +override:[0-9a-f]{8}$", dry.stdout, re.MULTILINE)
-    assert "1 of 6 calls would change: unknown before, $1.50 now" in dry.stdout
+    assert re.search(r"m-2 +\$1\.50 +\$2\.00 +override:[0-9a-f]{8}$", dry.stdout, re.MULTILINE)
+    assert "1 of 6 calls would change: $1.50 before, $2.00 now" in dry.stdout
     done = parsed(cost("reprice", "--json"))
     assert (done["changed"], done["dry_run"]) == (1, False)
-    assert [(each["model"], each["old_usd"], each["new_usd"]) for each in done["changes"]] == [("m-2", None, 1.5)]
-    assert "0 of 6 calls changed" in cost("reprice").stdout
+    assert [(each["model"], each["old_usd"], each["new_usd"]) for each in done["changes"]] == [("m-2", 1.5, 2.0)]
+    again = cost("reprice")
+    assert ("0 of 6 calls changed" in again.stdout, again.stderr) == (True, "")
 
-    own(paid, 2)
+    own(paid, 3)
     assert "0 of 2 calls would" in cost("reprice", "--dry-run", "--model", "gpt-*").stdout
-    assert "1 of 6 calls changed: $1.50 before, $2.00 now" in cost("reprice", "--trace", "last").stdout
+    assert "1 of 6 calls changed: $2.00 before, $3.00 now" in cost("reprice", "--trace", "last").stdout
     assert parsed(cost("--json"))["total"]["unknown"] == 1
+
+
+@pytest.mark.parametrize("columns", ["72", "80", "100"])
+def test_what_was_not_billed_is_never_left_out_unsaid(
+    cost: Cost, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Other columns go first; where everything was billed, that one does."""
+    monkeypatch.setenv("COLUMNS", columns)
+    header, *lines = cost().stdout.splitlines()
+
+    assert "not billed" in header
+    at = header.index("not billed") + len("not billed")
+    assert next(line for line in lines if line.startswith("gpt-4o"))[:at].endswith(" 1")
+    assert "not billed" not in cost("--until", "2020-01-01").stdout
+
+
+def test_a_price_of_one_provider_only(cost: Cost, paid: Path) -> None:
+    """It is shown where it is the only one, and named where there are several."""
+    entry = '[[price]]\nmodel = "model-of-nobody"\nprovider = "{}"\ninput_per_mtok = {}\noutput_per_mtok = 1\n'
+    (paid / "prices.toml").write_text(entry.format("acme", 7))
+    only = parsed(cost("table", "model-of-nobody", "--json"))
+    assert (only["provider"], only["input_per_mtok"]) == ("acme", 7)
+
+    (paid / "prices.toml").write_text(entry.format("acme", 7) + entry.format("zeta", 8))
+    done = cost("table", "model-of-nobody")
+    assert done.returncode == 3
+    assert "known for provider acme, zeta; use --provider acme; your own" in done.stderr
+    assert parsed(cost("table", "model-of-nobody", "--provider", "zeta", "--json"))["input_per_mtok"] == 8
+    assert "known for provider acme, zeta" in cost("table", "model-of-nobody", "--provider", "openai").stderr
+
+
+def test_an_entry_that_another_hides_is_named(cost: Cost, paid: Path) -> None:
+    """The last one holds, as it says."""
+    own(paid, 1)
+    once = (paid / "prices.toml").read_text()
+    (paid / "prices.toml").write_text(once + once.replace("m-2", "M-2").replace("= 1", "= 4"))
+
+    for words in ((), ("reprice",), ("table", "m-2")):
+        done = cost(*words)
+        assert done.returncode == 0
+        assert "price[1] hides price[0]: both are of M-2; the one further down holds" in done.stderr
+    assert parsed(cost("table", "m-2", "--json"))["input_per_mtok"] == 4
+
+
+def test_the_price_of_a_time_that_the_list_does_not_know(cost: Cost) -> None:
+    """It is the one that the list has, and it says so; a dated one is shown with its day."""
+    undated = cost("table", "gpt-4o", "--at", "1990-01-01")
+    assert (undated.returncode, "per million tokens" in undated.stdout) == (0, True)
+    assert "does not say since when this price holds, and knows no other; that of 1990-01-01 may" in undated.stderr
+
+    early = cost("table", "claude-opus-4-6", "--at", "2026-01-01")
+    assert "does not say since when this price holds, only until when: 2026-03-13" in early.stderr
+    late = cost("table", "claude-opus-4-6", "--at", "2026-04-01")
+    assert (re.search(r"^from +2026-03-13$", late.stdout, re.MULTILINE) is not None, late.stderr) == (True, "")
+    assert cost("table", "gpt-4o").stderr == ""
 
 
 def test_the_price_in_force(cost: Cost, paid: Path) -> None:

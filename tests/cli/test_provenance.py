@@ -1,16 +1,21 @@
 """Who put a line there, and the seven questions about generated code: each one command."""
 
+import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import HOSTILE, Whence, environment, parsed
-from whence.cli import main
+from whence import query
+from whence.cli import main, reading, render_blame
 from whence.runtime import runtime as runtime_module
 
 PIPELINE = (
@@ -142,6 +147,55 @@ def test_every_line_is_shown_if_asked(say: Say, made: Made) -> None:
     assert [line.split()[0] for line in said.splitlines() if line.strip()[:1].isdigit()] == list("123456")
 
 
+def test_doubt_has_a_legend_and_a_step_one_colour(say: Say, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = say("blame", str(made.out / "store.py"))
+    assert said.splitlines()[-1] == "? inferred, not confirmed; FILE:LINE says why"
+    assert re.search(r"^ *1 +render \?", said, re.MULTILINE)
+
+    answer = query.blame(str(made.out / "store.py"), store=reading.ready(quiet=True))
+    sure = [line for line in answer.lines if line.sure == "confirmed"]
+    once = msgspec.structs.replace(answer, lines=(*sure, *sure))
+    out = Console(file=io.StringIO(), color_system="standard", force_terminal=True, width=120)
+    with out.capture() as captured:
+        out.print(render_blame.table(answer))
+        out.print(render_blame.table(once))
+    styles = {
+        name: {
+            style
+            for style, shown in re.findall(r"\x1b\[([\d;]+)m([a-z]+)", captured.get())
+            if shown == name and style != "2"
+        }
+        for name in ("render", "healer", "write")
+    }
+    assert [len(found) for found in styles.values()] == [1, 1, 1]
+    assert len(set.union(*styles.values())) == 3
+    assert captured.get().count("inferred") == 1
+
+
+def test_times_are_said_in_one_way(say: Say, made: Made) -> None:
+    path = made.out / "store.py"
+    kept = path.read_text()
+    try:
+        path.write_text("# by hand\n" + kept)
+        said = say("blame", f"{path}:1")
+        path.unlink()
+        said += say("blame", str(path))
+    finally:
+        path.write_text(kept)
+
+    assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", said)) == 3
+    assert not re.search(r"\d{4}-\d\d-\d\dT", said)
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_a_line_that_is_too_long_hangs_below_its_beginning(say: Say, told: Told, columns: str) -> None:
+    for line in say("steps", run_of(told), "--component", "store", COLUMNS=columns).splitlines():
+        assert re.match(r"\d\d:\d\d:\d\d\.\d{3}  \S  \S| {17}\S", line), line
+    for command in ("checks", "llm"):
+        for line in say(command, run_of(told), "--component", "store", COLUMNS=columns).splitlines():
+            assert re.match(r"[✓✗◇]  \S|  ", line) or not line, line
+
+
 def test_a_line_has_its_whole_story(say: Say, made: Made) -> None:
     said = say("blame", f"{made.out / 'store.py'}:3")
 
@@ -220,7 +274,13 @@ def test_only_what_a_run_recorded(told: Told, say: Say, made: Made) -> None:
         (["{out}/store.py:3-2"], 2, "the first line is after the last"),
         (["{out}/stroe.py"], 3, "similar: {out}/store.py"),
         (["{out}/nothing.txt:3"], 3, "nothing is recorded of {out}/nothing.txt"),
-        (["{out}"], 4, "Is a directory"),
+        (["{out}/store.py:-1"], 2, "'-1' is no line; accepted: FILE, FILE:LINE or FILE:FIRST-LAST, lines from 1"),
+        (["{out}/store.py:abc"], 2, "'abc' is no line; accepted"),
+        (["{out}/store.py:2-"], 2, "'2-' is no line; accepted"),
+        (["{out}/store.py:"], 2, "'' is no line; accepted"),
+        (["{out}/nothing.py:abc"], 3, "nothing is recorded of {out}/nothing.py:abc"),
+        (["{out}"], 2, "is a directory; give a file"),
+        (["{out}:3"], 2, "is a directory; give a file"),
         (["{out}/store.py", "--trace", "trc_nobody"], 3, "no trace"),
     ],
 )

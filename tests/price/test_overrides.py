@@ -104,6 +104,8 @@ def test_the_version_changes_with_the_file(home: Path) -> None:
         ("model = 3", "price[1].model"),
         ('modell = "x"', "unknown field `modell`"),
         ("input_per_mtok = true", "price[1].input_per_mtok"),
+        ('input_per_mtok = "1"', "price[1].input_per_mtok = '1' is a text; write the number without quotes"),
+        ('cache_read_per_mtok = "0.5"', "price[1].cache_read_per_mtok = '0.5' is a text"),
         ("input_per_mtok = -1", "price[1]: input_per_mtok = -1"),
         ("input_per_mtok = nan", "price[1]: input_per_mtok = NaN"),
         ("input_per_mtok = 1e30", "price[1]: input_per_mtok"),
@@ -140,3 +142,20 @@ def test_no_file_is_no_prices_of_ones_own(home: Path) -> None:
     """Nor is a directory that does not exist."""
     assert cost_of(home, "gpt-4o", provider="openai").usd == 2.5
     assert cost_of(home / "nowhere", "gpt-4o", provider="openai").usd == 2.5
+
+
+def test_entries_that_hide_each_other_are_told(home: Path) -> None:
+    """Those alike in model, provider and day, whatever the case; not those of which each holds for something."""
+    (home / "prices.toml").write_text(TEXT)
+    assert PriceTable.load(home).hidden == []
+
+    again = TEXT.replace('"gpt-4o"', '"GPT-4o"').replace('"azure"', '"Azure"')
+    (home / "prices.toml").write_text(TEXT + again)
+
+    assert PriceTable.load(home).hidden == [
+        "price[5] hides price[0]: both are of GPT-4o",
+        "price[6] hides price[1]: both are of GPT-4o of Azure",
+        "price[7] hides price[2]: both are of GPT-4o from 2026-06-01",
+        "price[8] hides price[3]: both are of llama-*",
+        "price[9] hides price[4]: both are of llama-4-*",
+    ]

@@ -303,6 +303,77 @@ def test_two_who_ask_at_once_do_no_harm(tmp_path: Path, home: Path) -> None:
         store.close()
 
 
+# -- what was unknown ---------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_price_is_looked_up_again_once_the_table_changes(store: Store, home: Path) -> None:
+    """Without being asked, as nothing known is lost; and only then."""
+    run = run_of(1, MINE, SONNET, {**MINE, "model": "yours"})
+    store.accept(run.records)
+    price_pending(store, home)
+    assert amounts(store) == [None, 0.0045, None]
+
+    own_price(home, "mine", 2)
+    done = price_pending(store, home)
+
+    assert (done.looked, done.priced, done.known_now, done.traces) == (0, 0, 1, (run.otel_trace_id,))
+    assert amounts(store) == [None, 0.0045, None, 2.0]
+    row = store.trace(run.otel_trace_id)
+    assert row is not None
+    assert row.total_cost_usd == 2.0045
+    assert price_pending(store, home).known_now == 0
+    own_price(home, "mine", 3)  # it is known now: that changes by `reprice` only
+    assert price_pending(store, home).known_now == 0
+    assert len(amounts(store)) == 4
+
+
+def test_it_is_looked_up_again_beside_what_is_new(store: Store, home: Path) -> None:
+    """Also where the place was lost, and with it by which table they were priced."""
+    for number, lost in enumerate((False, True), 1):
+        store.accept(run_of(2 * number, {**MINE, "model": f"mine-{number}"}).records)
+        price_pending(store, home)
+        own_price(home, f"mine-{number}", 2)
+        if lost:
+            (home / PLACE).unlink()
+        store.accept(run_of(2 * number + 1, SONNET).records)
+
+        done = price_pending(store, home)
+
+        assert (done.priced, done.known_now) == (1, 1)
+    assert amounts(store).count(2.0) == 2
+
+
+def test_with_the_same_table_nobody_looks_again(store: Store, home: Path) -> None:
+    """One small read of the store, whatever is unknown; and none of the price list."""
+    store.accept(run_of(1, MINE).records)
+    own_price(home, "other", 1)
+    price_pending(store, home)
+    price_pending(store, home)
+    watched = Watched(store)
+
+    price_pending(watched, home)  # type: ignore[arg-type]
+
+    assert watched.asked == [1]
+    assert pricing.is_new(home) is False
+    own_price(home, "other", 2)
+    assert pricing.is_new(home) is True
+
+
+def test_a_mistake_in_prices_toml_matters_where_a_price_depends_on_it(store: Store, home: Path) -> None:
+    store.accept(run_of(1, SONNET).records)
+    price_pending(store, home)
+    (home / "prices.toml").write_text("[[price]]\nmodel = 3\n")
+    assert keep_priced(store, home).trouble is None
+
+    (home / "prices.toml").unlink()
+    store.accept(run_of(2, MINE).records)
+    price_pending(store, home)
+    (home / "prices.toml").write_text("[[price]]\nmodel = 3\n")
+    assert "price[0].model" in (keep_priced(store, home).trouble or "")
+    own_price(home, "mine", 1)
+    assert keep_priced(store, home).known_now == 1
+
+
 # -- trouble ------------------------------------------------------------------------------------------------------------
 
 
@@ -343,11 +414,11 @@ def test_a_cursor_that_cannot_be_written_costs_time(store: Store, home: Path) ->
     assert done.trouble is not None
 
 
-def test_without_the_list_unknown_costs_name_the_remedy_and_reprice_is_it(
+def test_without_the_list_unknown_costs_name_the_remedy_and_once_it_is_there_they_are_known(
     store: Store, home: Path, run: RunProgram
 ) -> None:
     """As in an environment without genai-prices, and then in one with it."""
-    missing = "no price table is installed; pip install 'whence[prices]', then whence cost reprice"
+    missing = "no price table is installed; pip install 'whence[prices]'"
     program = """
         import sys
         sys.modules["genai_prices"] = None
@@ -363,9 +434,8 @@ def test_without_the_list_unknown_costs_name_the_remedy_and_reprice_is_it(
     assert run(program.format(path=str(home))).stdout.strip() == missing
 
     installed = SqliteStore.open(home / "whence.db")
-    done = reprice(installed, PriceTable(), now_ns=LATER_NS)
-
-    assert [(each.old_usd, each.new_usd) for each in done.changes] == [(None, 0.0045)]
+    assert keep_priced(installed, home).known_now == 1
+    assert amounts(installed) == [None, 0.0045]
     installed.close()
 
 

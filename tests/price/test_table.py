@@ -376,7 +376,7 @@ def test_without_genai_prices_costs_are_unknown_and_the_reason_says_what_to_inst
     )
 
     missing, mine = done.stdout.splitlines()
-    assert missing == "None no price table is installed; pip install 'whence[prices]', then whence cost reprice"
+    assert missing == "None no price table is installed; pip install 'whence[prices]'"
     assert mine == "2.0 None"
 
 

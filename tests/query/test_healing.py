@@ -25,7 +25,7 @@ def failing(component: str | None = "todo") -> Generation:
     run = Generation()
     run.check("names", SOURCE, (1, "NameError: undefined"), component="todo")
     run.check("imports", SOURCE, component="todo")
-    run.decision("remedy", "define it", "the name is not known")
+    run.decision("remedy", "define it", "the name is not known", component="todo")
     heal(run, 1, SOURCE, FIRST)
     run.check("names", FIRST, component="todo")
     run.check("imports", FIRST, (3, GONE), component="todo")

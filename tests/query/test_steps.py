@@ -121,6 +121,18 @@ def test_an_unknown_component_names_those_that_there_are() -> None:
         query.llm_calls("trc_20200101_000000_ffffffffffffffff", store=run.store)
 
 
+def test_what_whence_itself_records_is_no_component_of_a_run() -> None:
+    run = Generation()
+    run.transform("make", None, "x\n")
+    for component in ("whence", "whence.calibration"):
+        run.add(kinds.FINDING, {"principle": "P1"}, "finding", component=component)
+        run.add(kinds.DECISION, {"what": "x"}, "x", component=component)
+
+    for ask in (query.steps, query.healing, query.checks, query.llm_calls):
+        with pytest.raises(NotFound, match="it names no components"):
+            ask("last", "nobody", store=run.done())
+
+
 def test_odd_payloads_are_passed_over() -> None:
     run = pipeline()
     for kind in (kinds.TRANSFORM, kinds.CHECK, kinds.FILE, kinds.DECISION, kinds.SPAN_END, kinds.SPAN_START):

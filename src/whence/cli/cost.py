@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from whence.cli import reading, render
 from whence.cli.options import Json, Limit, Project, Since, Until
-from whence.errors import BadInput, NotFound
+from whence.errors import BadInput, NotFound, WhenceError
 from whence.model.filters import RecordFilter
 from whence.query.find import check_limit
 from whence.query.timerange import parse_moment
@@ -18,6 +18,7 @@ from whence.store.interface import Store
 
 app = App(name="cost", help="Say what LLM calls cost, and why where it is not known; price them anew.")
 
+PROVIDERS_SHOWN = 5
 By = Annotated[Literal["model", "component", "project", "trace", "day"], Parameter("--by", help="What to add up by.")]
 OfTrace = Annotated[str | None, Parameter("--trace", help="Only of this run (name, unique part, `last`, `last-bad`).")]
 
@@ -39,6 +40,7 @@ def cost(
 
     check_limit(limit)
     store, where = _asked(since, until, project, trace)
+    _look_at_own()
     with render.progress("adding up", unit="calls") as tick:
         every, groups = totals(store, where, by=by, progress=tick)
     shown = [_named(each, by, store) for each in groups[:limit]]
@@ -61,6 +63,15 @@ def _asked(since: str | None, until: str | None, project: str | None, trace: str
 
 def _data() -> Path:
     return runtime().settings.data
+
+
+def _look_at_own() -> None:
+    from whence.price.overrides import Overrides
+
+    try:
+        _say_hidden(Overrides.load(_data()).hidden)
+    except WhenceError as exc:
+        render.note(f"whence: {exc}")
 
 
 def _named(group: Any, by: str, store: Store) -> Any:
@@ -95,7 +106,9 @@ def reprice(
     if model is not None and not model.strip():
         raise BadInput(f"--model {model!r}; give the name of a model, or the beginning of one and a star")
     table = PriceTable.load(_data())
+    _say_hidden(table.hidden)
     since_ns, until_ns = reading.window(since, until)
+    is_new = pricing.is_new(_data())
     store = reading.ready()
     of = reading.find(trace, store).id if trace is not None else None
     where = RecordFilter(trace=of, project=project, since_ns=since_ns, until_ns=until_ns)
@@ -110,6 +123,8 @@ def reprice(
             dry_run=dry_run,
             progress=tick,
         )
+    if is_new and not done.changed:
+        render.note("whence: the price table is a new one: what was unknown before and is not now is priced already")
     if json:
         render.as_json({**msgspec.to_builtins(done), "dry_run": dry_run})
     elif not done.looked:
@@ -131,18 +146,46 @@ def table_(
 
     Args:
         model: The name of the model.
-        provider: Who bills for it; without it the maker of the model.
+        provider: Who bills for it; without it the maker of the model, or the only one of whom a price is known.
     """
     from whence.cli import render_cost
+    from whence.price.overrides import SOURCE as OWN
     from whence.price.table import PriceTable
 
     if not model.strip():
         raise BadInput(f"model {model!r}; give the name of a model")
     now_ns = time.time_ns()
-    found = PriceTable.load(_data()).in_force(model, provider, parse_moment(at, now_ns=now_ns) if at else now_ns)
+    ts_ns = parse_moment(at, now_ns=now_ns) if at else now_ns
+    table = PriceTable.load(_data())
+    _say_hidden(table.hidden)
+    found = table.in_force(model, provider, ts_ns)
     if isinstance(found, str):
-        raise NotFound(f"{found}; your own prices go into {_data() / 'prices.toml'}")
+        known = table.providers(model, ts_ns)
+        if provider is None and len(known) == 1:
+            found = table.in_force(model, known[0], ts_ns)
+        if isinstance(found, str):
+            raise NotFound(f"{found}; {_elsewhere(known)}your own prices go into {_data() / 'prices.toml'}")
     if json:
         render.as_json(render_cost.rates_data(found))
     else:
         render.show(render_cost.rates(found))
+    if at and found.since is None and found.source != OWN:
+        until = f", only until when: {found.until}" if found.until is not None else ", and knows no other"
+        render.note(
+            f"whence: the price list does not say since when this price holds{until}; that of {at} may have been another"
+        )
+
+
+def _elsewhere(known: list[str]) -> str:
+    """Return in words for whom a price is known, where it is not for whoever was asked for."""
+    if not known:
+        return ""
+    more = f" and {len(known) - PROVIDERS_SHOWN:,} more" if len(known) > PROVIDERS_SHOWN else ""
+    names = ", ".join(known[:PROVIDERS_SHOWN])
+    return f"known for provider {names}{more}; use --provider {known[0]}; "
+
+
+def _say_hidden(hidden: list[str]) -> None:
+    """Say on stderr which prices are hidden by others: one of two is a mistake."""
+    for each in hidden:
+        render.note(f"whence: {_data() / 'prices.toml'}: {each}; the one further down holds")

@@ -20,6 +20,8 @@ from whence.runtime.runtime import runtime
 from whence.store.interface import Store
 
 _LINES = re.compile(r"(.+?):(\d+)(?:-(\d+))?")
+_TAIL = re.compile(r"(.+):([^:/\\]*)")
+_ACCEPTED = "accepted: FILE, FILE:LINE or FILE:FIRST-LAST, lines from 1"
 Component = Annotated[str | None, Parameter("--component", help="Only of this component.")]
 Flag = Parameter(negative="", show_default=False)
 
@@ -61,7 +63,11 @@ def _blamed(file: str, trace: str | None, store: Store) -> Blame:
     """Return who is to blame; what looks like a line may be part of the file's name."""
     split = _LINES.fullmatch(file)
     if split is None or os.path.lexists(file):
-        return _of_file(file, None, trace, store)
+        try:
+            return _of_file(file, None, trace, store)
+        except NotFound:
+            _refuse_tail(file, trace, store)
+            raise
     lines = int(split[2]), int(split[3] or split[2])
     if lines[0] > lines[1]:
         raise BadInput(f"{file!r}: the first line is after the last; write FILE:{lines[1]}-{lines[0]}")
@@ -75,16 +81,29 @@ def _blamed(file: str, trace: str | None, store: Store) -> Blame:
         raise
 
 
+def _refuse_tail(file: str, trace: str | None, store: Store) -> None:
+    """Refuse `FILE:what-is-no-line` of a file that there is, or that something is recorded of."""
+    split = _TAIL.fullmatch(file)
+    if split is None or _LINES.fullmatch(file) or os.path.lexists(file):
+        return
+    if not os.path.lexists(split[1]):
+        try:
+            _of_file(split[1], None, trace, store)
+        except NotFound:
+            return
+    raise BadInput(f"{file!r}: {split[2]!r} is no line; {_ACCEPTED}")
+
+
 def _of_file(file: str, lines: tuple[int, int] | None, trace: str | None, store: Store) -> Blame:
     from whence.record.recorder import text_of
 
     path = os.path.abspath(os.path.expanduser(file))
     try:
         text: str | None = text_of(Path(path).read_bytes())[0]  # as it was made a text when it was recorded
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         text = None
-    except NotADirectoryError:
-        text = None
+    except IsADirectoryError:
+        raise BadInput(f"{file!r} is a directory; give a file; {_ACCEPTED}") from None
     return query.blame(path, lines, store=store, text=text, trace=trace, keyed=_keyed())
 
 

@@ -41,6 +41,7 @@ TEXT_CHARS = 600
 """Of a prompt, a response; --json and `whence llm --full` have them whole."""
 MOST_PASSED = 12
 MOST_CHECKS = 10
+INFERRED = "inferred, not confirmed; FILE:LINE says why"
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
 
 
@@ -73,8 +74,8 @@ def doing(step: Step) -> str:
 
 def table(answer: Blame, *, every: bool = False) -> RenderableType:
     """Return the lines of a file with the steps that put them there: runs of lines, or every line."""
-    steps = [step for step in answer.steps if step.kind != "file"]
-    colours = {step.record_id: _COLOURS[n % len(_COLOURS)] for n, step in enumerate(reversed(steps))}
+    names = dict.fromkeys(step.name for step in reversed(answer.steps) if step.kind != "file")
+    colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(names)}
     widths: tuple[dict[str, Any], ...] = (
         {"header": "lines", "justify": "right", "no_wrap": True},
         {"header": "step", "no_wrap": True, "overflow": "ellipsis", "max_width": 28},
@@ -86,7 +87,10 @@ def table(answer: Blame, *, every: bool = False) -> RenderableType:
     for _, group in groupby(answer.lines, key=lambda line: (line.step, line.sure)):
         run = list(group)
         rows += [_row([line], colours, first=line is run[0]) for line in run] if every else [_row(run, colours)]
-    return Group(_header(answer), Text(), Fitting(widths, rows) if rows else Text("the file is empty", QUIET))
+    parts = [_header(answer), Text(), Fitting(widths, rows) if rows else Text("the file is empty", QUIET)]
+    if any(line.step is not None and line.sure != "confirmed" for line in answer.lines):
+        parts.append(Text(f"? {INFERRED}", QUIET))
+    return Group(*parts)
 
 
 def _row(run: Sequence[LineBlame], colours: dict[str, str], *, first: bool = True) -> tuple[Text, ...]:
@@ -96,7 +100,7 @@ def _row(run: Sequence[LineBlame], colours: dict[str, str], *, first: bool = Tru
     shown.overflow = "ellipsis"
     if one.step is None:
         return Text(numbers, QUIET), Text("not recorded" if first else "", QUIET), Text(), Text(), shown
-    style = colours.get(one.step.record_id, "")
+    style = colours.get(one.step.name, "")
     if not first:
         return Text(numbers, QUIET), Text("│", style), Text(), Text(), shown
     doubt = Text("?", MAYBE) if one.sure != "confirmed" else Text()
@@ -138,7 +142,7 @@ def _story(answer: Blame, each: Story, lines: Sequence[LineBlame]) -> Iterator[R
     yield indented(pairs(_facts(answer, one)))
     if each.decision is not None:
         yield heading(
-            "Decision", "" if each.decision.sure == "confirmed" else "supposed: the last one in the same span"
+            "Decision", "" if each.decision.sure == "confirmed" else "supposed: the last one in the same stage"
         )
         yield indented(pairs(_decision(each.decision)))
     if each.diff:

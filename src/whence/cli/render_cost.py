@@ -28,13 +28,16 @@ def dollars(usd: float | None) -> str:
 
 def totals(every: CostTotals, groups: Sequence[CostTotals], by: str, *, more: int = 0) -> RenderableType:
     """Return totals as a table, the sum of all below it, and why some costs are not known."""
+    # What was not billed explains the sum, so it goes from a narrow terminal only where there is none.
+    not_billed: dict[str, Any] = {"header": "not billed", "no_wrap": True, "justify": "right"}
+    not_billed |= {} if every.not_billed else {"drop": 1}
     widths: tuple[dict[str, Any], ...] = (
         {"header": "run" if by == "trace" else by, "no_wrap": True, "overflow": "ellipsis", "max_width": 28},
         {"header": "calls", "no_wrap": True, "justify": "right"},
         {"header": "tokens in", "no_wrap": True, "justify": "right", "drop": 4},
         {"header": "from cache", "no_wrap": True, "justify": "right", "drop": 2},
         {"header": "tokens out", "no_wrap": True, "justify": "right", "drop": 3},
-        {"header": "not billed", "no_wrap": True, "justify": "right", "drop": 1},
+        not_billed,
         {"header": "unknown", "no_wrap": True, "justify": "right"},
         {"header": "cost", "no_wrap": True, "justify": "right"},
     )
@@ -163,6 +166,8 @@ def rates(found: Rates) -> RenderableType:
     )
     if found.since is not None:
         rows.append(("from", found.since.isoformat()))
+    if found.until is not None:
+        rows.append(("until", found.until.isoformat()))
     if found.note is not None:
         rows.append(("note", text(found.note)))
     return render.pairs(rows)

@@ -61,7 +61,8 @@ def steps(found: Sequence[TimelineStep]) -> RenderableType:
     parts: list[RenderableType] = []
     for each in found:
         sign = verdict(each.passed, each.passed is False) if each.kind == "check" else Text(*_SIGNS[each.kind])
-        head = [Text(iso_utc(each.ts_ns)[11:23], QUIET), sign, text(named(each.name), NAME, 60)]
+        first = joined([Text(iso_utc(each.ts_ns)[11:23], QUIET), sign, ""])
+        head = [text(named(each.name), NAME, 60)]
         if each.kind == "transform" or (each.kind == "check" and each.action != each.name):
             tries = f" {each.attempt}" if each.attempt is not None else ""
             head.append(text(f"{each.action}{tries}", QUIET))
@@ -72,11 +73,11 @@ def steps(found: Sequence[TimelineStep]) -> RenderableType:
         head.append(text(each.said, limit=120))
         head += [text(each.component, COMMAND)] if each.component else []
         head += [Text(duration(each.duration_s), QUIET)] if each.duration_s is not None else []
-        parts.append(joined(head))
+        parts.append(beside(first, joined(head)))
         below = [*_failures(each.failures, MOST_FAILURES), *_error(each.error)]
         below += [difference(each.diff)] if each.diff else []
         if below:
-            parts.append(indented(Group(*below), 15))
+            parts.append(indented(Group(*below), first.cell_len))
     return Group(*parts)
 
 
@@ -106,14 +107,15 @@ def checks(found: Sequence[CheckRun], *, full: bool) -> RenderableType:
     """Return checks with what they found."""
     parts: list[RenderableType] = []
     for run in found:
-        head = [verdict(run.passed, has_failed(run)), text(named(run.name), NAME)]
+        first = joined([verdict(run.passed, has_failed(run)), ""])
+        head = [text(named(run.name), NAME)]
         head += [text(run.type, QUIET)] if run.type and run.type != run.name else []
         head += [text(run.component, COMMAND)] if run.component else []
         head += [text(each, QUIET) for each in (run.subject, run.phase) if each]
         head += [Text(f"score {run.score:g}")] if run.score is not None else []
         head += [text(run.label)] if run.label else []
         head += [Text(digits(run.sha256), QUIET)] if run.sha256 is not None else []
-        parts += [joined([*head, Text(when(run.ts_ns), QUIET)])]
+        parts.append(beside(first, joined([*head, Text(when(run.ts_ns), QUIET)])))
         below = [*_failures(run.failures, None if full else MOST_FAILURES, full=full)]
         missing = run.failures_total - len(run.failures)
         below += [Text(f"{missing:,} more were found and not kept", QUIET)] if missing > 0 else []
@@ -162,15 +164,15 @@ def _given(value: Any, limit: int | None) -> RenderableType:
     return Text("not recorded", QUIET) if value is None else clipped(value, limit)
 
 
-def _head(call: LlmCall) -> Text:
+def _head(call: LlmCall) -> RenderableType:
     tokens = [f"{count:,}" if count is not None else "?" for count in (call.input_tokens, call.output_tokens)]
-    parts = [Text("◇", COMMAND), text(named(call.name), NAME), text(call.model or "unknown model")]
+    parts = [text(named(call.name), NAME), text(call.model or "unknown model")]
     parts += [text(call.component, COMMAND)] if call.component else []
     parts += [Text(f"{tokens[0]} → {tokens[1]} tokens", QUIET)] if tokens != ["?", "?"] else []
     parts += [Text(money(call.cost_usd), QUIET)] if call.cost_usd is not None else []
     parts += [Text(duration(call.duration_s), QUIET)] if call.duration_s is not None else []
     parts += [text(call.finish_reason, QUIET)] if call.finish_reason else []
-    return joined([*parts, Text(when(call.ts_ns), QUIET)])
+    return beside(Text("◇  ", COMMAND), joined([*parts, Text(when(call.ts_ns), QUIET)]))
 
 
 # -- healing ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import tomllib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -75,7 +75,7 @@ class Overrides:
         except OSError as exc:
             raise StoreUnreachable(f"{path} cannot be read: {exc.strerror}; mend its permissions") from exc
         try:
-            said = msgspec.convert(tomllib.loads(found.decode(), parse_float=Decimal), _File, strict=True)
+            said = msgspec.convert(_numbers(tomllib.loads(found.decode(), parse_float=Decimal)), _File, strict=True)
         except msgspec.ValidationError as exc:
             raise BadInput(f"{path}: {exc}; accepted: [[price]] with {ACCEPTED}") from exc
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
@@ -83,6 +83,26 @@ class Overrides:
         for number, each in enumerate(said.price):
             _check(each, f"{path}: price[{number}]")
         return cls(said.price, f"{SOURCE}:{hashlib.sha256(found).hexdigest()[:8]}")
+
+    @property
+    def hidden(self) -> list[str]:
+        """Of entries that are alike in all but their prices, which one hides which; the one further down holds."""
+        last: dict[tuple[str, str | None, date | None], int] = {}
+        said = []
+        for number, each in enumerate(self.prices):
+            provider = each.provider.lower() if each.provider is not None else None
+            key = each.model.lower(), provider, each.since
+            if key in last:
+                where = f" of {each.provider}" if each.provider is not None else ""
+                since = f" from {each.since}" if each.since is not None else ""
+                said.append(f"price[{number}] hides price[{last[key]}]: both are of {each.model}{where}{since}")
+            last[key] = number
+        return said
+
+    def providers(self, models: tuple[str, ...], day: date) -> list[str]:
+        """Return the providers that there are prices of a model for."""
+        named = dict.fromkeys(each.provider for each in self.prices if each.provider is not None)
+        return [name for name in named if self.rates(models, name, day) is not None]
 
     def rates(self, models: tuple[str, ...], provider: str, day: date) -> Rates | None:
         """Return the price in force for a model, by any of its names, at a provider ("" where none is known).
@@ -122,6 +142,18 @@ class Overrides:
             since=found.since,
             note=found.note,
         )
+
+
+def _numbers(said: Any) -> Any:
+    """Refuse amounts that are texts, which would be taken for the numbers they look like."""
+    entries = said.get("price")
+    for number, each in enumerate(entries if isinstance(entries, list) else ()):
+        for name in _AMOUNTS if isinstance(each, dict) else ():
+            if isinstance(each.get(name), str):
+                raise msgspec.ValidationError(
+                    f"price[{number}].{name} = {each[name]!r} is a text; write the number without quotes"
+                )
+    return said
 
 
 def _check(price: OwnPrice, where: str) -> None:

@@ -2,6 +2,9 @@
 
 A cost is a derived record like a finding: its id follows from the call's, so pricing a call twice says it once. What is
 new is found from where the last scan came to (`<data>/prices.cursor`); losing that file costs time and nothing else.
+
+A known price changes by `reprice` only. One that was unknown is looked up again by the next question once the price table
+is another one (`table.fingerprint`): who adds a price wants it to hold, and nothing that was said is lost.
 """
 
 import time
@@ -20,7 +23,7 @@ from whence.model.filters import RecordFilter
 from whence.model.payload import Cost
 from whence.model.record import Record
 from whence.price.calls import AT_ONCE, CALLS, EVERY, Call, Progress, Said, call_of, calls, costs, names_model
-from whence.price.table import PriceTable
+from whence.price.table import PriceTable, fingerprint
 from whence.store import cursor as cursors
 from whence.store.interface import Store
 from whence.wire import records
@@ -36,6 +39,7 @@ class Priced(msgspec.Struct, kw_only=True):
     priced: int = 0  # calls that got a cost
     looked: int = 0  # calls that were looked at; after a loss of the cursor those that have a cost as well
     unknown: int = 0  # of those, without an amount; the record says why
+    known_now: int = 0  # calls whose price was unknown, and is known since the table changed
     traces: tuple[str, ...] = ()  # OpenTelemetry ids of ended traces whose rows are made anew by it
     trouble: str | None = None  # what went wrong; the rest is priced by the next who asks
 
@@ -77,6 +81,7 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 
     at: int
     record: str
+    table: str = ""  # the price table that every call up to there was looked up in
 
 
 def keep_priced(store: Store, data: Path, *, progress: Progress | None = None) -> Priced:
@@ -100,7 +105,9 @@ def keep_priced(store: Store, data: Path, *, progress: Progress | None = None) -
 def price_pending(
     store: Store, data: Path, *, table: PriceTable | None = None, progress: Progress | None = None
 ) -> Priced:
-    """Price the LLM calls that arrived since the last time. With nothing new it asks the store for one record.
+    """Price the LLM calls that arrived since the last time, and those of unknown price if the price table has changed.
+
+    With nothing new it asks the store for one record.
 
     Calls whose cost was given when they were recorded get none. Two that do this at once do the same.
 
@@ -117,41 +124,52 @@ def price_pending(
     return done
 
 
-def _price_pending(store: Store, data: Path, table: PriceTable | None, progress: Progress | None, done: Priced) -> None:
+def is_new(data: Path) -> bool:
+    """Return whether the price table has changed since calls were priced; False where none were."""
     place = _read(data / PLACE)
+    return place is not None and place.table != fingerprint(data)
+
+
+def _price_pending(store: Store, data: Path, table: PriceTable | None, progress: Progress | None, done: Priced) -> None:
+    place, now = _read(data / PLACE), fingerprint(data)
+    before = place.table if place is not None else ""
     if place is not None:
         here = store.records(EVERY, limit=2, cursor=cursors.write("records", place.at - 1)).items
         if not here or here[0].record_id != place.record:
-            place = None  # another store than the one it was noted of
+            place, before = None, ""  # another store than the one it was noted of
         elif len(here) == 1:
+            if before != now:
+                _look_again(store, data, table, progress, done)
+                _write(data / PLACE, place.at, here[0], now)
             return
     newest = store.records(EVERY, limit=1, newest_first=True)  # noted before the scan: what arrives meanwhile is left
     if not newest.items:
         return
     total = store.totals().llm_calls if progress is not None else 0
     cursor = cursors.write("records", place.at) if place is not None else None
-    ended: dict[str, None] = {}
+    priced_before = 0
     while True:
         page = store.records(CALLS, limit=AT_ONCE, cursor=cursor)
         todo = [call for call in map(call_of, page.items) if call.given_usd is None]
         if todo and table is None:
             table = PriceTable.load(data)
         if todo and table is not None:
-            ended.update(dict.fromkeys(_price(store, table, todo, done)))
-            done.traces = tuple(ended)
+            priced_before += len(todo) - _price(store, table, todo, done)
         done.looked += len(page.items)
         if progress is not None:
             progress(done.looked, max(total, done.looked))
         cursor = page.cursor
         if cursor is None:
             break
-        _write(data / PLACE, cursors.read("records", cursor)[0], page.items[-1])
+        _write(data / PLACE, cursors.read("records", cursor)[0], page.items[-1], before)
+    if before != now and (place is not None or priced_before):
+        _look_again(store, data, table, progress, done)
     if newest.cursor is not None:  # else it is the only record there is
-        _write(data / PLACE, cursors.read("records, newest first", newest.cursor)[0], newest.items[0])
+        _write(data / PLACE, cursors.read("records, newest first", newest.cursor)[0], newest.items[0], now)
 
 
-def _price(store: Store, table: PriceTable, todo: Sequence[Call], done: Priced) -> tuple[str, ...]:
-    """Say what these calls cost; return the ended traces among theirs."""
+def _price(store: Store, table: PriceTable, todo: Sequence[Call], done: Priced) -> int:
+    """Say what these calls cost; return how many had no cost yet."""
     made: list[bytes] = []
     for call in todo:
         cost = table.price(call.attributes, call.asked_ns)
@@ -159,7 +177,32 @@ def _price(store: Store, table: PriceTable, todo: Sequence[Call], done: Priced) 
         made.append(_record(call, cost, ts_ns=call.record.ts_ns))
     stored, ended = _accept(store, made)
     done.priced += stored
-    return ended
+    done.traces = tuple(dict.fromkeys((*done.traces, *ended)))
+    return stored
+
+
+def _look_again(store: Store, data: Path, table: PriceTable | None, progress: Progress | None, done: Priced) -> None:
+    """Price the calls whose price was not known by another table than this one. One that is still unknown stays as it is."""
+    unknown = [(record_id, said) for record_id, said in costs(store).items() if said.usd is None]
+    if not unknown:
+        return
+    table, now_ns = table or PriceTable.load(data), time.time_ns()
+    for begin in range(0, len(unknown), AT_ONCE):
+        made: list[bytes] = []
+        for record_id, old in unknown[begin : begin + AT_ONCE]:
+            record = store.record(record_id)
+            if record is None:
+                continue
+            call = call_of(record)
+            new = table.price(call.attributes, call.asked_ns)
+            if new.usd is not None:
+                made.append(_record(call, new, ts_ns=max(now_ns, record.ts_ns), instead_of=old.record_id))
+        if made:
+            stored, ended = _accept(store, made)
+            done.known_now += stored
+            done.traces = tuple(dict.fromkeys((*done.traces, *ended)))
+        if progress is not None:
+            progress(min(begin + AT_ONCE, len(unknown)), len(unknown))
 
 
 def _accept(store: Store, batch: Sequence[bytes]) -> tuple[int, tuple[str, ...]]:
@@ -215,8 +258,8 @@ def _read(path: Path) -> _Place | None:
     return found if 0 < found.at < 2**63 else None
 
 
-def _write(path: Path, at: int, record: Record) -> None:
-    write_whole(path, msgspec.json.encode(_Place(at=at, record=record.record_id)))
+def _write(path: Path, at: int, record: Record, table: str) -> None:
+    write_whole(path, msgspec.json.encode(_Place(at=at, record=record.record_id, table=table)))
 
 
 # -- prices that changed ------------------------------------------------------------------------------------------------

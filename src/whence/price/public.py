@@ -5,7 +5,7 @@ fast; a test holds the two equal for every model in the list.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ class PublicPrices:
         except ModuleNotFoundError as exc:
             if exc.name != "genai_prices":
                 raise Unpriced(f"genai-prices cannot be loaded ({exc}); {INSTALL}") from exc
-            raise Unpriced(f"no price table is installed; {INSTALL}, then whence cost reprice") from exc
+            raise Unpriced(f"no price table is installed; {INSTALL}") from exc
         except Exception as exc:  # another library's trouble, of any kind: costs are then unknown, and this says why
             raise Unpriced(f"genai-prices cannot be loaded ({type(exc).__name__}: {exc}); {INSTALL}") from exc
         self._calculate, self._usage, self._tiered = genai_prices.calc_price, genai_prices.Usage, types.TieredPrices
@@ -64,6 +64,25 @@ class PublicPrices:
                 return Rates(**{**_fields(rates), "input": Rate(Decimal(0)), "output": Rate(Decimal(0))})
             raise Unpriced(f"the price table lists model {found.model.id!r} of {found.provider.id} without a price")
         return rates
+
+    def since(self, models: tuple[str, ...], provider: str, when: datetime) -> tuple[date | None, date | None]:
+        """Return the days that the price in force at a time holds from and until; None where the list names none."""
+        found = self._find(models, provider, "")
+        prices = [] if isinstance(found, str) else found.model.prices
+        begun, until = None, None
+        for each in prices if isinstance(prices, list) else ():
+            start = getattr(each.constraint, "start_date", None)
+            if start is not None and start <= when.date():
+                begun = max(begun or start, start)
+            elif start is not None:
+                until = min(until or start, start)
+        return begun, until
+
+    def providers(self, model: str) -> list[str]:
+        """Return the providers that the list knows a model of, by exactly this name."""
+        from genai_prices.data_snapshot import get_snapshot
+
+        return [each.id for each in get_snapshot().providers if each.find_model(model.lower()) is not None]
 
     def _find(self, models: tuple[str, ...], provider: str, server: str) -> Any:
         """Return what the list has of a model (a PriceCalculation over nothing), or why it has nothing."""

@@ -52,7 +52,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: Rate | None = None
     per_1000_requests: Decimal | None = None
     per_1000_web_searches: Decimal | None = None
-    since: date | None = None  # of an override: in force from that day on, UTC
+    since: date | None = None  # in force from that day on, UTC
+    until: date | None = None  # of a price of the list that has changed since: the day of the next one
     note: str | None = None
 
     @property

@@ -1,13 +1,19 @@
 """The price table in force: the user's own prices (`price.overrides`), then the public ones (`price.public`)."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from whence.model.payload import Cost
-from whence.price.overrides import Overrides
+from whence.price.overrides import FILE, Overrides
+from whence.price.public import SOURCE as PUBLIC
 from whence.price.public import PublicPrices
 from whence.price.rates import Amount, Rates, Unpriced, amount, counts_of
 
@@ -54,6 +60,28 @@ def provider_named(given: object) -> str:
     if key.startswith(("azure", "az_ai", "microsoft_foundry")):
         return "azure"
     return _PROVIDERS.get(key, plain[:_NAME_CHARS])
+
+
+def fingerprint(data: Path) -> str:
+    """Return what changes when a price table does: the user's own, or the version of the public one. Loads neither."""
+    try:
+        own = hashlib.sha256((data / FILE).read_bytes()).hexdigest()[:16]
+    except OSError:
+        own = ""
+    return f"{own}:{_installed()}"
+
+
+@cache
+def _installed() -> str:
+    """Return the version of genai-prices by the name of its metadata, as a tenth of what `importlib.metadata` takes."""
+    try:
+        spec = find_spec("genai_prices")
+    except ValueError:  # something else goes by its name here
+        spec = None
+    if spec is None or spec.origin is None:
+        return ""
+    found = sorted(Path(spec.origin).parent.parent.glob("genai_prices-*.dist-info"))
+    return found[-1].name if found else spec.origin
 
 
 class PriceTable:
@@ -120,11 +148,30 @@ class PriceTable:
         return own if own is not None else self._loaded().rates(models, provider, server, context, when)
 
     def in_force(self, model: str, provider: str | None, ts_ns: int) -> Rates | str:
-        """Return the price of a model at a time, or why there is none."""
+        """Return the price of a model at a time, with the day it holds from if that is known, or why there is none."""
+        models, of = (_text(model),), provider_named(provider)
         try:
-            return self.rates((_text(model),), provider_named(provider), "", {}, ts_ns)
+            found = self.rates(models, of, "", {}, ts_ns)
         except Unpriced as exc:
             return str(exc)
+        if found.source != PUBLIC:
+            return found
+        since, until = self._loaded().since(models, of, datetime.fromtimestamp(ts_ns // _NS, UTC))
+        return msgspec.structs.replace(found, since=since, until=until)
+
+    def providers(self, model: str, ts_ns: int) -> list[str]:
+        """Return the providers that a price of a model is known for: the user's own prices first."""
+        own = self._own.providers((_text(model),), datetime.fromtimestamp(ts_ns // _NS, UTC).date())
+        try:
+            public = self._loaded().providers(_text(model))
+        except Unpriced:
+            public = []
+        return list(dict.fromkeys([*own, *public]))
+
+    @property
+    def hidden(self) -> list[str]:
+        """Which of the user's own prices hide which others, in words."""
+        return self._own.hidden
 
     def _loaded(self) -> PublicPrices:
         if self._public is None:

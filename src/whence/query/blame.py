@@ -4,21 +4,23 @@ A line that a step's result shares with its source passed through that step; one
 the other contents that went in (a template, a variable, a prompt), and those are followed back in turn. Where there is no
 more to follow, the step at hand put the line there. What rests on hashes alone is *confirmed*; where a text was merely
 found within another (a response, a template with its gaps filled in) it is *inferred*; the rest says why it is *unknown*.
+Of a gap that a model's answer was filled into, the call is told as well.
 
 Lines that repeat are told apart by their place between those that do not (`whence.query.lines`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
 
 from whence.errors import BadInput
-from whence.query.lineage import TELLING, Call, Lineage, Made, Moment, Ref, Step, Sure, ref_of
+from whence.query.filling import GIVEN, Answers, Value, filled, holding, materials_of, templates_of, values_of
+from whence.query.lineage import TELLING, Call, Lineage, Made, Moment, Ref, Step, Sure
 from whence.query.lines import aligned
 from whence.query.recorded_file import Found, State, found_for
-from whence.query.segments import Run, chain, cut_out, seams, split, through
+from whence.query.segments import Run, Seam, chain, cut_out, places, seams, sewn, split, through
 from whence.query.story import Story, tell
 from whence.store.current import current
 from whence.store.interface import Store
@@ -77,6 +79,7 @@ class _Verdict:
     name: str = ""
     key: str = ""
     made: Made | Call | None = None
+    call: tuple[Call, Sure] | None = None  # the call whose answer was filled in, and how sure that is
 
 
 @dataclass(slots=True, frozen=True)
@@ -192,6 +195,7 @@ class _Follower:
         self.steps: dict[str, Step] = {}
         self.ended: dict[int, tuple[Run, _Verdict]] = {}  # by place in the content
         self._passed: dict[int, tuple[str, ...]] = {}
+        self.answers = Answers(lineage)
 
     def follow(self) -> tuple[LineBlame, ...]:
         """Return every line of the file, each with where its way ends."""
@@ -265,28 +269,57 @@ class _Follower:
         """Look for lines that the source has not in the other contents that went in; the others are the step's own."""
         here = self.lineage.lines(task.ref) or []
         runs = through(task.runs, step, task.ref)
-        for material, ref in _materials(made):
-            role, name = str(material.get("role") or "material"), str(material.get("name") or "")
-            lines = self.lineage.lines(ref)
-            for loose in (False, True):
-                if not lines or not runs:
-                    break
-                taken = seams(lines, here, runs, template=loose)
-                if not taken:
-                    continue
-                sure: Sure = "inferred" if loose else task.sure
-                how = ", moved or with its gaps filled in" if loose else ""
-                said = f"{step.name} took it from the {f'{role} {name}'.strip()}{how}"
-                verdict = _Verdict(step, sure, said, role, name, ref.key, made)
-                moved = [seam.moved() for seam in taken]
-                yield replace(task.before(made), ref=ref, runs=moved, sure=sure, otherwise=verdict, loosely=False)
-                runs = cut_out(runs, taken)
-        said = "it is in what the step made, and in nothing that went in"
+        materials = [(each, ref, self.lineage.lines(ref) or []) for each, ref in materials_of(made)]
+        for moved in (False, True):
+            for material, ref, lines in materials:
+                taken = seams(lines, here, runs, moved=moved) if lines and runs else []
+                if taken:
+                    how = ", moved" if moved else ""
+                    verdict = _taken_from(material, ref, made, step, task.sure if not moved else "inferred", how)
+                    yield _further(task, made, ref, taken, verdict)
+                    runs = cut_out(runs, taken)
+        if runs and (materials or made.said.using):
+            runs = yield from self._filled_in(task, made, step, runs)
+        said = "it is in what the step made, and was not recognised in anything that went in"
         verdict = _Verdict(step, task.sure, said, made=made)
         if made.source is None and not made.said.materials:
             verdict = replace(verdict, why="the step made it, and nothing is recorded of what went in")
             runs = self._in_responses(replace(task.before(made), runs=runs))
         self._end(runs, verdict)
+
+    def _filled_in(self, task: _Task, made: Made, step: Step, runs: list[Run]) -> Generator[_Task, None, list[Run]]:
+        """Look for lines in which a gap of a template was filled in, or in which a value is that went in; return the rest."""
+        here = self.lineage.lines(task.ref) or []
+        values = values_of(self.lineage, made)
+        at = task.before(made).at
+        for material, ref in templates_of(made):
+            wanted = places(runs)
+            shown = [here[place].strip() for _, place in wanted]
+            others = [value for value in values if value.ref.key != ref.key]
+            by_values: dict[tuple[Value, ...], dict[int, int]] = {}
+            for n, fill in filled(self.lineage.lines(ref) or [], others, shown, range(len(shown))):
+                by_values.setdefault(fill.values, {})[n] = fill.there
+            for inside, pairs in by_values.items():
+                taken = sewn(wanted, pairs)
+                words, call = self.answers.in_words(inside, at)
+                verdict = _taken_from(material, ref, made, step, "inferred", f", with {words or 'its gaps filled in'}")
+                verdict = replace(verdict, call=call)
+                if call is not None:
+                    self._end([seam.moved() for seam in taken], verdict)
+                else:
+                    yield _further(task, made, ref, taken, verdict)
+                runs = cut_out(runs, taken)
+        wanted = places(runs)
+        shown = [here[place].strip() for _, place in wanted]
+        for n, value, there in holding(values, shown, range(len(shown))):
+            words, call = self.answers.in_words((value,), at)
+            said = f"{step.name} made it, with {words} in it"
+            sure = task.sure if call is None else "inferred"
+            verdict = _Verdict(step, sure, said, value.role, value.name, value.ref.key, made, call)
+            taken = sewn(wanted, {n: there})
+            self._end([seam.moved() for seam in taken], verdict)
+            runs = cut_out(runs, taken)
+        return runs
 
     def _in_responses(self, task: _Task, *, whole: bool = False) -> list[Run]:
         """Look for lines in what models answered before in the same run; return those that are in none of it.
@@ -376,6 +409,8 @@ class _Follower:
     def _end(self, runs: Sequence[Run], verdict: _Verdict) -> None:
         if verdict.step is not None and runs:
             self._noted(verdict.step)
+        if verdict.call is not None:
+            self._noted(self.lineage.step_of(verdict.call[0]))
         for run in runs:
             self.ended.update(dict.fromkeys(range(run.file, run.file + run.count), (run, verdict)))
 
@@ -430,6 +465,7 @@ class _Follower:
             [lines[n].text for n in numbers] if stored is not None else [],
             range(places[0], places[-1] + 1),
             [(link.after, link.shift) for link in way if link.after is not None],
+            verdict.call,
         )
 
 
@@ -437,12 +473,18 @@ def _same_story(a: LineBlame, b: LineBlame) -> bool:
     return (a.step, a.sure, a.why, a.passed) == (b.step, b.sure, b.why, b.passed)
 
 
+def _taken_from(material: dict[str, Any], ref: Ref, made: Made, step: Step, sure: Sure, how: str) -> _Verdict:
+    """Return what is said of lines that a step took from something that went in."""
+    role, name = str(material.get("role") or "material"), str(material.get("name") or "")
+    said = f"{step.name} took it from {f'the {role} {name}'.rstrip() if role != GIVEN else 'what it was given'}{how}"
+    return _Verdict(step, sure, said, role, name, ref.key, made)
+
+
+def _further(task: _Task, made: Made, ref: Ref, taken: Sequence[Seam], verdict: _Verdict) -> _Task:
+    """Return the task to follow lines further back, in a text that a step took them from."""
+    runs = [seam.moved() for seam in taken]
+    return replace(task.before(made), ref=ref, runs=runs, sure=verdict.sure, otherwise=verdict, loosely=False)
+
+
 def _result_key(made: Made) -> str | None:
     return made.result.key if made.result is not None else None
-
-
-def _materials(made: Made) -> list[tuple[dict[str, Any], Ref]]:
-    """Return the other contents that went into a step; prompts last: what is said to a model is seldom what comes out."""
-    found = [(each, ref_of(each.get("content"))) for each in made.said.materials]
-    known = [(each, ref) for each, ref in found if ref is not None]
-    return sorted(known, key=lambda pair: pair[0].get("role") == "prompt")

@@ -17,7 +17,7 @@ from whence.model.record import Record
 from whence.query.find import find
 from whence.query.lineage import Lineage, Made, Ref
 from whence.query.lines import kept
-from whence.query.steps import CheckRun, Failure, changes, check_of, has_failed, of_component
+from whence.query.steps import OF_CONTENT, CheckRun, Failure, changes, check_of, has_failed, of_component
 from whence.query.story import Reason, decision_behind, difference
 from whence.store.current import current
 from whence.store.interface import Store
@@ -83,7 +83,7 @@ def healing(trace: str, component: str | None = None, *, store: Store | None = N
     """
     store = store or current()
     row = find(trace, store=store)
-    records = list(store.trace_records(row.id))
+    records = [record for record in store.trace_records(row.id) if record.kind in OF_CONTENT]
     lineage = Lineage(store)
     groups: dict[tuple[str, str], list[Made | CheckRun]] = {}
     for record in of_component(records, component, row.trace_id):

@@ -166,7 +166,7 @@ def _places(blocks: list[Block], count: int) -> list[int | None]:
 def _gone(lineage: Lineage, write: _Write) -> Found:
     ref = write.ref or Ref(key="")
     stored = lineage.lines(ref)
-    at = iso_utc(write.record.ts_ns)
+    at = _in_words(write.record.ts_ns)
     said = f"the file is gone; this is what was written to it last, at {at}"
     if stored is None:
         said = f"the file is gone; it was written last at {at}, and {lineage.no_text(write.ref)}"
@@ -178,7 +178,7 @@ def _gone(lineage: Lineage, write: _Write) -> Found:
         recorded_path=write.path,
         state="gone",
         said=said,
-        written_at=at,
+        written_at=iso_utc(write.record.ts_ns),
         shown=shown,
         places=list(range(len(shown))),
     )
@@ -186,7 +186,7 @@ def _gone(lineage: Lineage, write: _Write) -> Found:
 
 def _uncompared(lineage: Lineage, write: _Write, text: str, keyed: Callable[[str], str] | None) -> Found:
     """Return what is known of a file of whose content no text was kept: nothing, or a keyed hash."""
-    ref, at = write.ref or Ref(key=""), iso_utc(write.record.ts_ns)
+    ref, at = write.ref or Ref(key=""), _in_words(write.record.ts_ns)
     state: State = "uncompared"
     said = f"whether the file is as it was written at {at} cannot be told: {lineage.no_text(write.ref)}"
     if keyed is not None and ref.key:
@@ -204,7 +204,7 @@ def _uncompared(lineage: Lineage, write: _Write, text: str, keyed: Callable[[str
         recorded_path=write.path,
         state=state,
         said=said,
-        written_at=at,
+        written_at=iso_utc(write.record.ts_ns),
         shown=shown,
         places=[None] * len(shown) if state == "changed" else list(range(len(shown))),
         unwritten=f"the file has changed since it was written at {at}, and {lineage.no_text(ref)} to compare it with",
@@ -247,7 +247,7 @@ def _elsewhere(
 
 def _changed(lineage: Lineage, write: _Write, variants: list[tuple[str, list[str]]], text: str) -> Found:
     """Return what was written last to a file that has changed since."""
-    ref, at = write.ref or Ref(key=""), iso_utc(write.record.ts_ns)
+    ref, at = write.ref or Ref(key=""), _in_words(write.record.ts_ns)
     stored = lineage.lines(ref)
     shown = lines_of(text)
     # Secrets are masked in what was stored, so they are in what is compared with it.
@@ -263,11 +263,16 @@ def _changed(lineage: Lineage, write: _Write, variants: list[tuple[str, list[str
         recorded_path=write.path,
         state="changed",
         said=said,
-        written_at=at,
+        written_at=iso_utc(write.record.ts_ns),
         shown=masked,
         places=_places(aligned(stored or [], masked), len(shown)),
         unwritten=unwritten,
     )
+
+
+def _in_words(ts_ns: int) -> str:
+    """Return a time as the command line says times; data has it exactly."""
+    return f"{iso_utc(ts_ns)[:19].replace('T', ' ')} UTC"
 
 
 def _nothing(lineage: Lineage, path: str, trace: str | None, *, gone: bool) -> NotFound:

@@ -1,18 +1,10 @@
 """Runs of lines on their way back through versions of a text: cut where their ways part, moved, found in other texts."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from whence.query.lineage import TELLING, Ref, Step
 from whence.query.lines import Block, aligned, kept
-
-MOST_MATCHES: Final = 100_000
-"""So many comparisons of a line with a template's line, at most."""
-_LONGEST: Final = 400
-_GAP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>|\$\{.*?\}|\$\w+|\{\w*\}|%\(\w+\)s|%s")
-_MOST_GAPS: Final = 6
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,22 +73,30 @@ class Seam:
         return self.run.moved(self.there)
 
 
-def seams(lines: Sequence[str], here: Sequence[str], runs: Sequence[Run], *, template: bool = False) -> list[Seam]:
+def places(runs: Sequence[Run]) -> list[tuple[Run, int]]:
+    """Return every line of runs, in order: its run, and its place in the text at hand."""
+    return [(run, at) for run in sorted(runs, key=lambda run: run.here) for at in range(run.here, run.here + run.count)]
+
+
+def seams(lines: Sequence[str], here: Sequence[str], runs: Sequence[Run], *, moved: bool = False) -> list[Seam]:
     """Return where lines of the text at hand are in another text, word for word and in its order.
 
     Args:
-        template: find them moved to the right or left, and with the gaps of a template filled in, instead.
+        moved: find them moved to the right or left instead.
     """
-    wanted = [
-        (run, at) for run in sorted(runs, key=lambda run: run.here) for at in range(run.here, run.here + run.count)
-    ]
-    if template:
-        a, b = [line.strip() for line in lines], [here[at].strip() for _, at in wanted]
-        pairs = dict(_pairs(aligned(a, b), b))
-        pairs.update(_filled_in(lines, b, [n for n in range(len(b)) if n not in pairs]))
-    else:
-        b = [here[at] for _, at in wanted]
-        pairs = dict(_pairs(aligned(lines, b), b))
+    wanted = places(runs)
+    b = [here[at].strip() if moved else here[at] for _, at in wanted]
+    a = [line.strip() for line in lines] if moved else lines
+    return sewn(wanted, dict(_pairs(aligned(a, b), b)))
+
+
+def sewn(wanted: Sequence[tuple[Run, int]], pairs: Mapping[int, int]) -> list[Seam]:
+    """Return lines with their places in another text as seams; neighbours there and here are one.
+
+    Args:
+        wanted: lines, as `places` gives them.
+        pairs: numbers of those that were found, and their places there.
+    """
     found: list[Seam] = []
     for n, there in sorted(pairs.items()):
         run, at = wanted[n]
@@ -118,30 +118,6 @@ def _pairs(blocks: Sequence[Block], b: Sequence[str]) -> Iterator[tuple[int, int
     for block in blocks:
         if any(len(b[n].strip()) >= TELLING for n in range(block.b, block.b + block.size)):
             yield from ((block.b + n, block.a + n) for n in range(block.size))
-
-
-def _filled_in(lines: Sequence[str], wanted: Sequence[str], left: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield lines that a line of a template may have become."""
-    patterns = [(n, found) for n, line in enumerate(lines) if (found := _pattern(line.strip())) is not None]
-    tried = 0
-    for n in left:
-        if len(wanted[n]) > _LONGEST or len(wanted[n]) < TELLING:
-            continue
-        for there, pattern in patterns:
-            tried += 1
-            if tried > MOST_MATCHES:
-                return
-            if pattern.fullmatch(wanted[n]):
-                yield n, there
-                break
-
-
-def _pattern(line: str) -> "re.Pattern[str] | None":
-    """Return what a template's line may become; None where it has no gap, or nothing beside it."""
-    pieces = _GAP.split(line) if len(line) <= _LONGEST else []
-    if not 2 <= len(pieces) <= _MOST_GAPS + 1 or sum(len(piece.strip()) for piece in pieces) < TELLING:
-        return None
-    return re.compile(".*?".join(re.escape(piece) for piece in pieces))
 
 
 def cut_out(runs: Sequence[Run], found: Sequence[Seam]) -> list[Run]:

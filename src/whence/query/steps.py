@@ -1,7 +1,7 @@
 """What a run did to content, as a flat list in order of time: calls of models, steps, checks, files, decisions."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -114,19 +114,19 @@ def has_failed(run: CheckRun) -> bool:
     return run.passed is False or (run.passed is None and bool(run.failures))
 
 
-_OF_CONTENT = (kinds.SPAN_START, kinds.SPAN_END, kinds.TRANSFORM, kinds.CHECK, kinds.FILE, kinds.DECISION)
+OF_CONTENT: Final = (kinds.SPAN_START, kinds.SPAN_END, kinds.TRANSFORM, kinds.CHECK, kinds.FILE, kinds.DECISION)
 
 
 def _begin(trace: str, component: str | None, store: Store | None) -> tuple[Lineage, list[Record]]:
     """Return the records of a run that are about content, of a component if one is asked for."""
     store = store or current()
     row = find(trace, store=store)
-    records = [record for record in store.trace_records(row.id) if record.kind in _OF_CONTENT]
+    records = [record for record in store.trace_records(row.id) if record.kind in OF_CONTENT]
     return Lineage(store), of_component(records, component, row.trace_id)
 
 
 def of_component(records: list[Record], component: str | None, trace_id: str) -> list[Record]:
-    """Return the records of a component.
+    """Return the records of a component; all of them where none is asked for.
 
     Raises:
         NotFound: there is none; the message names those that there are.
@@ -135,10 +135,15 @@ def of_component(records: list[Record], component: str | None, trace_id: str) ->
         return records
     found = [record for record in records if record.component == component]
     if not found:
-        names = sorted({record.component for record in records if record.component})
+        names = sorted({record.component for record in records if record.component and not _ours(record.component)})
         there = f"its components: {', '.join(names[:20])}" if names else "it names no components"
         raise NotFound(f"nothing of component {component!r} is recorded in {trace_id}; {there}")
     return found
+
+
+def _ours(component: str) -> bool:
+    """Return whether a component is the one under which whence itself records what it found."""
+    return component.partition(".")[0] == "whence"
 
 
 def _calls(records: Iterable[Record]) -> Iterator[Call]:

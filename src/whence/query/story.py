@@ -90,6 +90,7 @@ def tell(
     texts: Sequence[str],
     places: range,
     versions: Sequence[tuple[Ref, int]],
+    behind: tuple[Call, Sure] | None = None,
 ) -> Story:
     """Return the story of lines.
 
@@ -99,14 +100,16 @@ def tell(
         texts: the lines themselves.
         places: of the lines in the last recorded content, from 0.
         versions: every version that had them, the first one first, and how far they stand from `places` in it.
+        behind: the call whose answer was filled into them, if that is known already, and how sure that is.
     """
     diff, reason, call = "", None, None
     if isinstance(made, Made):
         shift = versions[0][1] if versions else 0
         diff = difference(lineage, made.source, made.result, around=range(places.start + shift, places.stop + shift))
         reason = decision_behind(lineage, made.record)
-        asked = _asked_for_it(lineage, made, texts)
-        call = call_data(lineage, asked, "inferred") if asked is not None else None
+        asked = _asked_for_it(lineage, made, texts) if behind is None else None
+        behind = (asked, "inferred") if asked is not None else behind
+        call = call_data(lineage, *behind) if behind is not None else None
     elif isinstance(made, Call):
         reason = decision_behind(lineage, made.record)
         call = call_data(lineage, made)
@@ -132,7 +135,10 @@ def difference(
 
 
 def decision_behind(lineage: Lineage, record: Record) -> Reason | None:
-    """Return the decision that a step names as its cause, else the one before it in the same span with no step between."""
+    """Return the decision that a step names as its cause, else the one before it in the same span with no step between.
+
+    One that nobody named must be of the same component, and none that was derived from a model's choice of tools.
+    """
     cause = lineage.store.record(record.parent) if len(record.parent) == 32 else None
     if cause is not None and cause.kind == kinds.DECISION:
         return _reason(cause, "confirmed")
@@ -140,9 +146,22 @@ def decision_behind(lineage: Lineage, record: Record) -> Reason | None:
         return None
     asked = RecordFilter(trace=record.trace, kinds=(kinds.DECISION, kinds.TRANSFORM), until_ns=record.ts_ns + 1)
     earlier = lineage.store.records(asked, limit=MOST_DECISIONS, newest_first=True).items
-    same = [each for each in earlier if each.span == record.span and moment_of(record).after(each)]
+    same = [
+        each
+        for each in earlier
+        if (each.span, each.component) == (record.span, record.component)
+        and moment_of(record).after(each)
+        and not _chose_tools(each)
+    ]
     last = max(same, key=lambda each: (each.ts_ns, each.record_id), default=None)
     return _reason(last, "inferred") if last is not None and last.kind == kinds.DECISION else None
+
+
+def _chose_tools(record: Record) -> bool:
+    """Return whether a decision is a model's choice of tools: it is about the tool, not about what happens to a text."""
+    said = decoded(record, shape.Decision) if record.kind == kinds.DECISION else None
+    attributes = said.attributes if said is not None else None
+    return isinstance(attributes, dict) and attributes.get("derived_from") == "llm_call"
 
 
 def _reason(record: Record, sure: Sure) -> Reason | None:
