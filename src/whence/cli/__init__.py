@@ -21,6 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"whence {__version__}\n")
         return 0
+    if "run" in words:  # what follows is another program's words, and that program waits for us
+        from whence.cli import launch
+
+        code = launch.main(words)
+        if code is not None:
+            return code
     from whence.cli.exits import run
 
     return run(words)

@@ -1,81 +1,104 @@
 """A whole program as one run, without a change to it: what `whence run` switches on in the process it starts.
 
 The run was begun by `whence run`, which hands its address on as TRACEPARENT; this process goes on with it, and so does every
-Python that it starts. Adapters wait for their libraries to be imported; nothing is imported for them.
+Python that it starts. `_site/sitecustomize.py` waits until there may be something to record, and only then this module and
+all that recording needs is loaded. Adapters wait for their libraries to be imported; nothing is imported for them.
 """
 
-import atexit
 import os
-import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
+from whence.errors import WhenceError
+from whence.instrument import _imports
 from whence.instrument._imports import when_imported
 from whence.record import context
 from whence.record.failure import describe_error, stack_of
 from whence.record.guard import not_started
+from whence.record.notice import notice
 from whence.record.trace import Trace
+from whence.runtime import runtime as runtimes
+from whence.runtime import settings as settings_module
+from whence.runtime.runtime import Runtime
 
 TRACEPARENT = "TRACEPARENT"
 ADAPTERS = "WHENCE_RUN"
 PROJECT = "WHENCE_RUN_PROJECT"
+TOLD = "WHENCE_RUN_TOLD"
+TOLD_SETTINGS = "settings"
 SITE = Path(__file__).parent / "_site"
-ALL = ("opentelemetry", "openai", "anthropic", "logging")
-"""What is switched on unless told otherwise."""
+_running: list[Trace] = []
 
 
-def begin() -> None:
-    """Go on with the run that TRACEPARENT names, in all of this process; does nothing where there is none."""
+def careful_runtime() -> tuple[Runtime, WhenceError | None]:
+    """Return this process's runtime; where settings cannot be read, one that keeps hashes only, and what is wrong.
+
+    As `runtime_or_default`, for a caller that tells of it himself.
+
+    Raises:
+        BadInput: not even a place to record into can be told.
+    """
+    try:
+        return runtimes.runtime(), None
+    except WhenceError as exc:
+        built = runtimes.configure(settings_module.fallback())
+        built.recorder.errors.add("settings", exc)
+        return built, exc
+
+
+def begin(loading: Iterable[str] = ()) -> None:
+    """Go on with the run that TRACEPARENT names, in all of this process; does nothing where there is none.
+
+    Args:
+        loading: modules that are being imported just now, and are not there yet; `loaded` says when they are.
+    """
     header = os.environ.get(TRACEPARENT)
     if not header or context.current_trace() is not None:
         return
     try:
-        from whence.runtime.runtime import runtime_or_default
-
-        trace = Trace(runtime_or_default().recorder, project_name=os.environ.get(PROJECT) or None, traceparent=header)
+        built, trouble = careful_runtime()
+        if trouble is not None and TOLD_SETTINGS not in os.environ.get(TOLD, ""):
+            notice(f"whence settings: {trouble}. Until that is mended, texts are recorded as hashes only")
+        trace = Trace(built.recorder, project_name=os.environ.get(PROJECT) or None, traceparent=header)
         context.of_process(trace)
-        atexit.register(_finish, trace)
-        _watch_exceptions(trace)
+        _running.append(trace)
+        _imports._finder._loading.update(loading)
         chosen = os.environ.get(ADAPTERS, "").split(",")
-        for name in ALL:
+        for name, switch_on in _SWITCH_ON.items():
             if name in chosen:
-                _SWITCH_ON[name](trace)
+                switch_on(trace)
     except Exception as exc:  # noqa: BLE001 - the program runs all the same
         not_started(exc)
 
 
-def _finish(trace: Trace) -> None:
+def loaded(name: str, whole: bool) -> None:
+    """Take note that a module that was being imported when we began is there, whole, or that its import has failed."""
+    _imports._finder._loading.discard(name)
+    if whole:
+        _imports._finder.loaded(name)
+
+
+def finish() -> None:
     """End this process's part of the run: at its exit, which no exception tells of; `whence run` says how the run went."""
-    trace.close(None)
-    trace.end()
+    for trace in _running:
+        trace.close(None)
+        trace.end()
 
 
-def _watch_exceptions(trace: Trace) -> None:
-    """Record what ends the program, or a thread of it, and let it be shown as ever."""
-    hook, thread_hook = sys.excepthook, threading.excepthook
-
-    def said(error: BaseException | None, name: str) -> None:
-        if error is None or isinstance(error, SystemExit):  # a thread may end itself so
-            return
+def uncaught(error: BaseException | None, *, thread: bool = False) -> None:
+    """Record what ends the program, or a thread of it; whoever calls shows it as ever."""
+    if error is None or isinstance(error, SystemExit):  # a thread may end itself so
+        return
+    name = "uncaught_exception_in_thread" if thread else "uncaught_exception"
+    for trace in _running:
         try:
             told = {**describe_error(error), "stack": stack_of(error)}
             trace.event(name, told["message"], level="critical", error=told)
         except Exception as exc:  # noqa: BLE001 - what is shown of the program's own error must not change
             trace.refused(name, exc)
-
-    def excepthook(kind: type[BaseException], error: BaseException, tb: TracebackType | None) -> None:
-        said(error, "uncaught_exception")
-        trace.close(error)
-        hook(kind, error, tb)
-
-    def in_thread(args: Any) -> None:
-        said(args.exc_value, "uncaught_exception_in_thread")
-        thread_hook(args)
-
-    sys.excepthook, threading.excepthook = excepthook, in_thread
+        if not thread:
+            trace.close(error)
 
 
 def _opentelemetry(trace: Trace) -> None:
