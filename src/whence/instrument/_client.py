@@ -18,6 +18,7 @@ from whence.errors import BadInput
 from whence.instrument._underway import Reply, Underway
 from whence.record import otel
 from whence.record.context import current_trace
+from whence.record.guard import not_started
 
 DEEPEST: Final = 50
 _NOT_SAID: Final = ("Omit", "NotGiven")
@@ -103,12 +104,14 @@ class Door:
         setattr(base, name, ours)
 
     def _begin(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Underway | None:
-        if not (self._everyone or client in self._only):
-            return None
-        trace = current_trace()
-        if not trace or otel.tells_of_a_call():
-            return None
+        """Return what records the call, None where nothing does. Before the client has asked anything, so it never raises."""
+        trace = None
         try:
+            if not (self._everyone or client in self._only):
+                return None
+            trace = current_trace()
+            if not trace or otel.tells_of_a_call():
+                return None
             options = kwargs["options"] if "options" in kwargs else args[1]
             if str(options.method).lower() != "post" or not isinstance(options.json_data, Mapping):
                 return None
@@ -123,7 +126,10 @@ class Door:
             call = trace.llm(fields.get("operation") or "llm", **fields)
             return Underway(call, described.reply) if call.open else None
         except Exception as exc:  # noqa: BLE001 - a call that cannot be recorded is a call all the same
-            trace.refused("instrument", exc)
+            if trace is not None:
+                trace.refused("instrument", exc)
+            else:
+                not_started(exc)
             return None
 
     def _asking(self, original: Any) -> Any:

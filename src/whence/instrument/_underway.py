@@ -97,9 +97,12 @@ class Underway:
 
     def failed(self, error: BaseException) -> None:
         """The client raised."""
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int):
-            self.call.update(status_code=status)
+        try:
+            status = getattr(error, "status_code", None)
+            if isinstance(status, int):
+                self.call.update(status_code=status)
+        except Exception as exc:  # noqa: BLE001 - any class may be raised by what a client is built upon
+            self.refused(exc)
         self.end(error)
 
     def event(self, data: bytes) -> None:

@@ -117,7 +117,9 @@ def unlisten() -> None:
 
 
 def remove(logger: str | logging.Logger | None = None) -> None:
-    """Take the handler off this logger; without one, off every logger."""
+    """Take the handler off this logger; without one, off every logger, and listen no more."""
+    if logger is None:
+        unlisten()
     target = logging.getLogger(logger) if isinstance(logger, str) else logger
     for each in tuple(_installed):
         if target is None or each[0] is target:

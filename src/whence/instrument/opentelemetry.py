@@ -9,6 +9,7 @@ exporters and samplers stay as they are. A span that begins a trace here begins 
 """
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk._logs import LogRecordProcessor
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _SERVICE = "service.name"
+REST_S = 0.2
 
 
 class WhenceSpanProcessor(SpanProcessor):
@@ -123,16 +125,19 @@ class WhenceLogProcessor(LogRecordProcessor):
 
 
 class _Announcer:
-    """Has what follows from the end of a run (drain, document, findings) done by a thread: a span must not wait for it."""
+    """Has what follows from the end of runs (drain, documents, findings) done by a thread: a span must not wait for it.
+
+    For all that ended within REST_S at once: a server that ends a hundred runs a second is not to drain a hundred times.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Foreign, str]] = []
+        self._waiting: dict[Foreign, str] = {}
         self._lock = threading.Lock()
         self._running: threading.Thread | None = None
 
     def announce(self, foreign: Foreign, trace: str) -> None:
         with self._lock:
-            self._waiting.append((foreign, trace))
+            self._waiting[foreign] = trace
             if self._running is not None and self._running.is_alive():
                 return
             self._running = threading.Thread(target=self._work, name="whence-announce", daemon=True)
@@ -140,12 +145,14 @@ class _Announcer:
 
     def _work(self) -> None:
         while True:
+            time.sleep(REST_S)
             with self._lock:
                 if not self._waiting:
                     self._running = None
                     return
-                foreign, trace = self._waiting.pop(0)
-            foreign.announce(trace)
+                waiting, self._waiting = self._waiting, {}
+            for foreign, trace in waiting.items():
+                foreign.announce(trace)
 
 
 _installed: list[tuple[WhenceSpanProcessor, Any, Any]] = []
