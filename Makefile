@@ -48,7 +48,7 @@ faults: $(STAMP)
 	@$(RUN) pytest -q -m faults
 
 bench: $(STAMP)
-	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; about ten minutes"
+	@echo "== benchmarks, in pairs with OpenTelemetry's SDK; about a quarter of an hour"
 	@$(UV) sync --quiet --frozen --group dev --group bench
 	@$(RUN) python -m benchmarks
 
