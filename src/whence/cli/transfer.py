@@ -6,8 +6,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Annotated, Any, BinaryIO, Literal
+from typing import IO, Annotated, Any, Literal, cast
 
 import msgspec
 from cyclopts import Parameter
@@ -178,17 +179,15 @@ def import_(
     own = runtime()
     with _read(file) as (stream, size), render.progress("importing") as tick:
         counted = importing.Counted(stream, lambda done: tick(done, max(size, done)))
-        lines = iter(counted)
-        first = next(lines, b"")
-        whole = _chain(first, lines)
+        first = counted.head
         if importing.is_json_lines(first):
-            done = importing.json_lines(whole, _into(own))
+            done = importing.json_lines(counted.lines(), _into(own))
         else:
             from whence.record.foreign import Foreign
             from whence.wire.otlp import otlp_json
 
             foreign = Foreign(own.recorder, project or own.settings.project, stored=importing.Stored(own.store()))
-            done = importing.otlp(lambda on_bad: otlp_json.read(whole, file, on_bad), foreign, own.drain)
+            done = importing.otlp(lambda on_bad: otlp_json.read(counted.blocks(), file, on_bad), foreign, own.drain)
         importing.note_cut(done, counted.cut)
     if not (done.records or done.spans or done.logs or first.startswith(b'{"whence_records"')):
         why = "; ".join(done.skipped) or "there is no record and no span in it"
@@ -210,23 +209,18 @@ def _into(own: Runtime) -> Any:
     return Drainer(DrainSettings(spool=own.settings.spool), store, (writer,))
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
 @contextmanager
-def _read(file: str) -> Iterator[tuple[BinaryIO, int]]:
+def _read(file: str) -> Iterator[tuple[BufferedIOBase, int]]:
     """Yield a stream of a file's bytes, unpacked, and its size in bytes (0: not known)."""
     if file == _STDIO:
-        yield sys.stdin.buffer, 0
+        yield cast("BufferedIOBase", sys.stdin.buffer), 0
         return
     path = Path(file)
     try:
         with path.open("rb") as raw:
             if raw.peek(2)[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield unpacked, 0  # type: ignore[misc]
+                    yield unpacked, 0
             else:
                 yield raw, path.stat().st_size
     except (FileNotFoundError, IsADirectoryError) as exc:

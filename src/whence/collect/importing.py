@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from io import BufferedIOBase
 
 import msgspec
 
@@ -25,6 +25,7 @@ from whence.wire.otlp.spans import OtelLog, OtelSpan
 BATCH_RECORDS = 10_000
 BATCH_BYTES = 4 * 1024 * 1024
 SPANS_AT_ONCE = 20_000
+BLOCK = 256 * 1024
 
 Tick = Callable[[], None]
 
@@ -233,27 +234,46 @@ def _account(span: OtelSpan, rootless: dict[str, tuple[int, str, int, str | None
 
 
 class Counted:
-    """The lines of a file, telling how many bytes they took; one that breaks off ends there, and `cut` says so.
+    """The bytes of a file, telling how many were taken; one that breaks off ends there, and `cut` says so.
 
     Args:
-        file: to be read by lines; may be packed.
+        file: may be packed.
         on_bytes: called with the bytes read so far.
     """
 
-    def __init__(self, file: BinaryIO, on_bytes: Callable[[int], None]) -> None:
+    def __init__(self, file: BufferedIOBase, on_bytes: Callable[[int], None]) -> None:
         self.cut = ""
         self._file = file
         self._on_bytes = on_bytes
+        self._done = 0
+        self.head = self._taken(lambda: file.readline(BLOCK))
+        """The first line, or its first `BLOCK` bytes; `lines` and `blocks` begin with it."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        done = 0
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines, each whole."""
+        line = self.head if self.head.endswith(b"\n") else self.head + self._taken(self._file.readline)
+        while line:
+            yield line
+            line = self._taken(self._file.readline)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield pieces of at most `BLOCK` bytes, wherever a line ends: one line may be the whole file."""
+        block = self.head
+        while block:
+            yield block
+            block = self._taken(lambda: self._file.read1(BLOCK))  # read() would lose what comes before a break
+
+    def _taken(self, read: Callable[[], bytes]) -> bytes:
+        if self.cut:
+            return b""
         try:
-            for line in self._file:
-                done += len(line)
-                self._on_bytes(done)
-                yield line
+            taken = read()
         except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
-            self.cut = f"the file breaks off after {done:,} bytes (unpacked): {exc}"
+            self.cut = f"the file breaks off after {self._done:,} bytes (unpacked): {exc}"
+            return b""
+        self._done += len(taken)
+        self._on_bytes(self._done)
+        return taken
 
 
 def note_cut(done: Imported, cut: str) -> None:

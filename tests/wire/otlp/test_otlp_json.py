@@ -19,9 +19,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from tests.wire.otlp.seen import SPAN, TRACE, plain_span
 from whence.errors import BadInput
-from whence.wire.otlp import otlp_json
+from whence.wire.otlp import otlp_json, pull
 from whence.wire.otlp.otlp_json import decode, encode, read
 from whence.wire.otlp.spans import OtelEvent, OtelLink, OtelLog, OtelSpan
+
+BOM = b"\xef\xbb\xbf"
 
 keys = st.text(max_size=8)
 values = st.recursive(
@@ -83,13 +85,62 @@ def test_what_is_written_is_read_back_whole_or_in_pieces(many: list[OtelSpan], s
     assert list(read(pieces)) == [*many, *said]
 
 
-@settings(deadline=None)
-@given(st.lists(spans, max_size=4), st.integers(1, 50), st.sampled_from([None, 1]))
-def test_a_document_laid_out_in_any_way_is_read_the_same(many: list[OtelSpan], size: int, indent: int | None) -> None:
-    written = ("\n\n" + json.dumps(otlp_json.request(many), indent=indent, ensure_ascii=False)).encode()
-    pieces = [written[at : at + size] for at in range(0, len(written), size)]
+def in_blocks(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
 
-    assert list(read(pieces)) == many
+
+layouts = st.fixed_dictionaries(
+    {
+        "indent": st.sampled_from([None, 1, 4, "\t"]),
+        "separators": st.sampled_from([None, (",", ":"), (" , ", " : ")]),
+        "ensure_ascii": st.booleans(),
+    }
+)
+line_ends = st.sampled_from(["\n", "\r\n"])
+
+
+@settings(deadline=None)
+@given(
+    st.lists(spans | records, max_size=4),
+    layouts,
+    line_ends,
+    st.sampled_from(["", "\n\n", "\ufeff"]),
+    st.integers(1, 50) | st.just(10**9),
+    st.sampled_from([1, 7, 64 * 1024]),
+)
+def test_a_document_laid_out_in_any_way_and_cut_anywhere_is_read_the_same(
+    many: list[OtelSpan | OtelLog],
+    layout: dict[str, Any],
+    line_end: str,
+    before: str,
+    size: int,
+    at_once: int,
+) -> None:
+    many.sort(key=lambda item: isinstance(item, OtelLog))
+    written = (before + json.dumps(otlp_json.request(many), **layout)).replace("\n", line_end).encode()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pull, "_AT_ONCE", at_once)  # what is read on at least would hide the edges of the blocks
+
+        assert list(read(in_blocks(written, size))) == many
+        assert list(pull.read(in_blocks(written.removeprefix(BOM), size), "", otlp_json._Found())) == many
+
+
+@pytest.mark.parametrize(
+    "number", ["1", "-0.5", "1e+5", "1E-5", "-1.25e-05", "true", "null", '"\\ud83d\\ude00"', "[1.5]"]
+)
+def test_values_that_are_passed_over_may_be_cut_anywhere(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "_AT_ONCE", 1)
+    document = b'{"version": %s, ' % number.encode() + GOOD[1:]
+
+    assert list(pull.read(in_blocks(document, 1), "", otlp_json._Found())) == [plain_span({})]
+
+
+def test_an_item_of_any_size_is_read() -> None:
+    large = plain_span({"text": '\\"é{[' * 400_000})
+    written = json.dumps(otlp_json.request([plain_span({}), large, plain_span({})]), indent=1).encode()
+
+    assert list(read(in_blocks(written, 4096))) == [plain_span({}), large, plain_span({})]
 
 
 def protobuf_value(value: Any) -> AnyValue:
@@ -364,3 +415,50 @@ def test_a_large_document_is_read_span_by_span() -> None:
 def test_a_document_that_names_no_requests_is_refused_however_large() -> None:
     with pytest.raises(BadInput, match="no resourceSpans"):
         list(read([b'{"spans": [' + b'"' + b"x" * (9 * 1024 * 1024), b'"]}']))
+
+
+LONG = 9 * 1024 * 1024
+
+
+@pytest.mark.parametrize("first", [GOOD, encode([plain_span({"text": "x" * LONG})])], ids=["short", "long"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_every_bad_line_is_told_of_however_long_the_lines_are(first: bytes, end: bytes) -> None:
+    broken = [b'{"resourceSpans": 5}', GOOD[:-4], b"{", b"7", GOOD[:-1] + b'"', wrapped(traceId="xyz")]
+    text = end.join([first, b"", *(each for pair in zip(broken, [GOOD] * 6, strict=True) for each in pair)])
+    told: list[BadInput] = []
+
+    found = list(read(in_blocks(text, 4096), "a.jsonl", told.append))
+
+    assert sum(each == plain_span({}) for each in found) >= 6
+    assert [str(each).partition(":")[0] for each in told] == [f"a.jsonl, line {at}" for at in (3, 5, 7, 9, 11, 13)]
+
+
+def test_a_document_that_is_damaged_is_read_up_to_there() -> None:
+    whole = json.dumps(otlp_json.request([plain_span({"n": n}) for n in range(9)]), indent=1).encode()
+    told: list[BadInput] = []
+    for damaged in (whole[: whole.rindex(b"traceId")], whole[: whole.rindex(b"traceId")] + b"\xff" + whole):
+        found = []
+
+        with pytest.raises(BadInput):
+            for each in read(in_blocks(damaged, 100), "a.json", told.append):
+                found.append(each.attributes)
+
+        assert found == [{"n": n} for n in range(8)]
+    assert told == []
+
+
+def test_a_document_of_many_lines_is_read_span_by_span_too() -> None:
+    """The document is some 24 MB."""
+    span = otlp_json.request([plain_span({"text": "x" * 1000})])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    item = json.dumps(span, indent=1).encode()
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{\n"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": [\n'
+        for _ in range(19_999):
+            yield item + b",\n"
+        yield item + b"]}]}]}"
+
+    count, peak = peak_of_reading(chunks())
+
+    assert count == 20_000
+    assert peak < 2_000_000

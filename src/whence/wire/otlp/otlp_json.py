@@ -5,9 +5,10 @@ or texts, enums by number or name, missing fields. Metrics and profiles are pass
 of scopes everything but the name is not read. The counts of what an SDK dropped are added up.
 
 **Memory.** A file of lines needs as much as its longest line (parsed, some ten times its bytes). A single document, of any
-size and however it is laid out, is read span by span (`pull`), which takes about a third longer. What is not possible
-without holding everything: a document that names a resource or a scope only after its spans; these are held back until it
-is named. Writers in order of the fields (all that are known) do not do that.
+size and however it is laid out, and lines of which the first is longer than `WHOLE_LINE`, are read span by span (`pull`),
+which takes about a third longer and needs as much as the largest span. Feed blocks, not lines: a document may be one line.
+What is not possible without holding everything: a document that names a resource or a scope only after its spans; these
+are held back until it is named. Writers in order of the fields (all that are known) do not do that.
 """
 
 import binascii
@@ -23,8 +24,9 @@ from whence.wire.otlp.any_value import decode_attributes, decode_value, encode_a
 from whence.wire.otlp.spans import OtelEvent, OtelLink, OtelLog, OtelSpan
 
 WHOLE_LINE: Final = 8 * 1024 * 1024
-"""A first line that has not ended after so many bytes is read as a single document."""
+"""A first line that has not ended after so many bytes is not read whole."""
 
+_BEFORE: Final = b"\xef\xbb\xbf \t\r\n"
 _PASSED_OVER: Final = ("resourceMetrics", "resource_metrics", "resourceProfiles", "resource_profiles")
 _KNOWN: Final = frozenset((*pull.SPANS, *pull.LOGS, *_PASSED_OVER))
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -47,7 +49,9 @@ def read(
     Args:
         chunks: the file in pieces of any size.
         name: how to call it in a message.
-        on_bad: told of each line that is no request, which is then left out; a document that is damaged ends there.
+        on_bad: told of each line that is no request, which is then left out (of a line that is not read whole, from the
+            damage on); a document that is damaged ends there, and so do lines that are not read whole where they are
+            not UTF-8.
 
     Raises:
         BadInput: at the line that is no request. What came before has been yielded.
@@ -55,17 +59,20 @@ def read(
     source = iter(chunks)
     held: list[bytes] = []
     size = 0
+    begun = False
     for chunk in source:
         held.append(chunk)
         size += len(chunk)
-        if size > WHOLE_LINE or (b"\n" in chunk and b"".join(held).lstrip(b"\xef\xbb\xbf \t\r\n").find(b"\n") > 0):
+        text = chunk if begun else chunk.lstrip(_BEFORE)
+        begun = begun or bool(text)
+        if size > WHOLE_LINE or b"\n" in text:
             break
     head = b"".join(held).removeprefix(b"\xef\xbb\xbf")
     first, ended, _ = head.lstrip().partition(b"\n")
     everything = chain((head,), source)
     if (ended or size <= WHOLE_LINE) and _is_document(first):
         return _lines(everything, name, on_bad)
-    return pull.read(everything, name, _found)
+    return pull.read(everything, name, _Found(), on_bad)
 
 
 def _is_document(line: bytes) -> bool:
@@ -131,11 +138,21 @@ def decode(request: Any) -> Iterator[OtelSpan | OtelLog]:
                             yield (span if is_span else log)(item, resource, named)
 
 
-def _found(is_span: bool, item: Any, resource: Any, scope: Any) -> OtelSpan | OtelLog:
-    """Make an item that `pull` has found."""
-    if not isinstance(item, dict):
-        raise BadInput(f"an item is an object, not {_kind(item)}")
-    return (span if is_span else log)(item, resource_of(resource), scope_of(scope))
+class _Found:
+    """Makes the items that `pull` has found. A resource and a scope are read once for all items that share them."""
+
+    def __init__(self) -> None:
+        self._given: tuple[Any, Any] = (None, None)
+        self._resource: dict[str, Any] = {}
+        self._scope = ""
+
+    def __call__(self, is_span: bool, item: Any, resource: Any, scope: Any) -> OtelSpan | OtelLog:
+        if not isinstance(item, dict):
+            raise BadInput(f"an item is an object, not {_kind(item)}")
+        if self._given[0] is not resource or self._given[1] is not scope:
+            self._given = (resource, scope)
+            self._resource, self._scope = resource_of(resource), scope_of(scope)
+        return (span if is_span else log)(item, self._resource, self._scope)
 
 
 def _kind(value: Any) -> str:

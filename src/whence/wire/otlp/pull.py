@@ -9,9 +9,11 @@ from whence.errors import BadInput
 
 MOST_CHARS: Final = 64 * 1024 * 1024
 """A single item is not followed further."""
-_KEEP: Final = 1024 * 1024
+_AT_ONCE: Final = 64 * 1024
+"""So many characters are read on at least, however small the pieces: each time, what is left is copied and tried anew."""
 _AT_THE_EDGE: Final = 64
 _SPACE: Final = " \t\r\n"
+_SPACE_OF_A_LINE: Final = " \t\r"
 SPANS: Final = ("resourceSpans", "resource_spans")
 LOGS: Final = ("resourceLogs", "resource_logs")
 """Keys of a request."""
@@ -29,8 +31,12 @@ class _Bad(Exception):
     """What is wrong at the cursor."""
 
 
+class _Broken(_Bad):
+    """The bytes are no text from here on."""
+
+
 class _Cursor:
-    """A place in a text that comes in pieces."""
+    """A place in a text that comes in pieces. What lies before it is let go when more is read."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -38,6 +44,8 @@ class _Cursor:
         self._value = json.JSONDecoder().raw_decode
         self._line = 1
         self._ended = False
+        self.broken = ""
+        self.space = _SPACE
         self.text = ""
         self.at = 0
 
@@ -47,34 +55,51 @@ class _Cursor:
         return self._line + self.text.count("\n", 0, self.at)
 
     def _more(self) -> bool:
+        """Read on, at least as much again as is left: an item that is tried anew each time stays linear in its size."""
+        if self.broken:
+            raise _Broken(self.broken)
         if self._ended:
             return False
-        if self.at > _KEEP:
-            self._line += self.text.count("\n", 0, self.at)
-            self.text = self.text[self.at :]
-            self.at = 0
-        try:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                self._ended = True
-                self.text += self._decoder.decode(b"", final=True)
-            else:
-                self.text += self._decoder.decode(chunk)
-        except UnicodeDecodeError as exc:
-            raise _Bad(f"not UTF-8: {exc.reason}") from None
+        self._line += self.text.count("\n", 0, self.at)
+        pieces = [self.text[self.at :]]
+        self.text, self.at = "", 0
+        missing = max(_AT_ONCE, len(pieces[0]))
+        while missing > 0 and not self._ended:
+            piece = self._piece()
+            pieces.append(piece)
+            missing -= len(piece)
+        self.text = "".join(pieces)
         return True
+
+    def _piece(self) -> str:
+        chunk = next(self._chunks, None)
+        self._ended = chunk is None
+        try:
+            return self._decoder.decode(chunk or b"", final=self._ended)
+        except UnicodeDecodeError as exc:
+            # What comes before the damage is still read.
+            self._ended, self.broken = True, f"not UTF-8: {exc.reason}"
+            return exc.object[: exc.start].decode()
 
     def peek(self) -> str:
         """Return the next character that is no space, or "" at the end."""
         while True:
-            text, at, end = self.text, self.at, len(self.text)
-            while at < end and text[at] in _SPACE:
+            text, at, end, space = self.text, self.at, len(self.text), self.space
+            while at < end and text[at] in space:
                 at += 1
             self.at = at
             if at < end:
                 return text[at]
             if not self._more():
                 return ""
+
+    def next_line(self) -> None:
+        """Go to the end of this line."""
+        while (at := self.text.find("\n", self.at)) < 0:
+            self.at = len(self.text)
+            if not self._more():
+                return
+        self.at = at
 
     def take(self, wanted: str) -> str:
         """Take the next character, which is one of those wanted."""
@@ -99,9 +124,11 @@ class _Cursor:
             except RecursionError:
                 raise _Bad("nested too deep") from None
             else:
-                if end < len(self.text) or not self._more():  # a number may go on
-                    self.at = end
-                    return made
+                # Only a number may go on: after 1 may come .5, after 1e+ the 5.
+                if isinstance(made, int | float) and len(self.text) - end <= 2 and self._more():
+                    continue
+                self.at = end
+                return made
 
     def walk(self) -> Iterator[str]:
         """Walk the next object: whoever asks takes the value after each key."""
@@ -151,28 +178,54 @@ def bad(name: str, line: int, given: str, reason: str) -> BadInput:
     )
 
 
-def read(chunks: Iterable[bytes], name: str, make: Make[Made]) -> Iterator[Made]:
+def read(
+    chunks: Iterable[bytes], name: str, make: Make[Made], on_bad: Callable[[BadInput], None] | None = None
+) -> Iterator[Made]:
     """Read requests that follow one another, in any layout.
 
     Args:
         chunks: pieces of UTF-8, of any size.
         name: how to call the source in a message.
         make: makes what is yielded, of (whether it is a span, the item, its resource, its scope).
+        on_bad: if the first request takes one line, told of each later line that is no request; of such a line, what
+            comes before the damage has been yielded.
 
     Raises:
         BadInput: where the document is not what it should be.
     """
     cursor = _Cursor(chunks)
-    try:
-        while cursor.peek():
-            if cursor.peek() == "[":
-                for _ in cursor.items():
-                    yield from _request(cursor, make)
+    by_line = skipping = False
+    while True:
+        try:
+            if skipping:
+                cursor.next_line()
+                skipping = False
+            cursor.space = _SPACE
+            if not cursor.peek():
+                return
+            if by_line:
+                cursor.space = _SPACE_OF_A_LINE  # a line that is cut off ends there, and does not go on in the next
+                yield from _requests(cursor, make)
             else:
-                yield from _request(cursor, make)
-    except (_Bad, BadInput) as exc:
-        given = cursor.text[cursor.at : cursor.at + _AT_THE_EDGE]
-        raise bad(name, cursor.line, given, str(exc)) from None
+                began = cursor.line
+                yield from _requests(cursor, make)
+                by_line = on_bad is not None and cursor.line == began
+        except (_Bad, BadInput) as exc:
+            given = cursor.text[cursor.at : cursor.at + _AT_THE_EDGE]
+            reason = cursor.broken if cursor.broken and len(given) < _AT_THE_EDGE else str(exc)
+            wrong = bad(name, cursor.line, given, reason)
+            if on_bad is None or not by_line or isinstance(exc, _Broken):
+                raise wrong from None
+            on_bad(wrong)
+            skipping = True
+
+
+def _requests(cursor: _Cursor, make: Make[Made]) -> Iterator[Made]:
+    if cursor.peek() == "[":
+        for _ in cursor.items():
+            yield from _request(cursor, make)
+    else:
+        yield from _request(cursor, make)
 
 
 def _request(cursor: _Cursor, make: Make[Made]) -> Iterator[Made]:
