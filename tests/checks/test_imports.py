@@ -172,6 +172,33 @@ def test_what_only_running_would_tell_is_no_failure(text: str, tmp_path: Path) -
     assert result.attributes["notes"] == ["1 not resolvable without running code"]
 
 
+def test_a_module_that_brings_submodules_by_name_brings_no_others(tmp_path: Path) -> None:
+    """As `os` does with os.path: what it puts into sys.modules is written there, and it is no package."""
+    text = "import sys\nsys.modules['host.guest'] = sys\n"
+    tree(tmp_path, {"host.py": text, "itself.py": text.replace("host.guest", "itself"), "pkg/__init__.py": text})
+    environment = beside(tmp_path)
+
+    for name in ("os.nosuch", "host.nosuch", "pkg.nosuch", "os.path.nosuch"):
+        failed = imports(f"import {name}", environment)
+        assert (failed.passed, only_failure(failed).code) == (False, "E_MODULE_NOT_FOUND")
+    assert "('os' is no package)" in only_failure(imports("from os.nosuch import x", environment)).message
+    assert imports("import os.path", environment).attributes["resolved"] == 1
+    # Found only when it runs, and what takes its own place may be a package.
+    for name in ("host.guest", "itself.nosuch"):
+        assert imports(f"import {name}", environment).attributes["not_told_total"] == 1
+    # Known by its directory alone, its name may be any.
+    beside_it = imports("from .guest import x", environment, path=str(tmp_path / "pkg" / "made.py"))
+    assert beside_it.attributes["not_told_total"] == 1
+
+
+def test_a_name_that_a_module_may_make_at_run_time_does_not_fail_the_others(tmp_path: Path) -> None:
+    result = imports("import json\nfrom os import nosuch\nimport nowhere_at_all", beside(tmp_path))
+
+    assert result.passed is False
+    assert only_failure(result).line == 3
+    assert [each["import"] for each in result.attributes["not_told"]] == ["from os import nosuch"]
+
+
 # -- what lies on the path --------------------------------------------------------------------------------------------
 
 

@@ -152,6 +152,21 @@ def test_listening_hears_every_logger_also_one_that_does_not_propagate(captured:
     assert [said["message"] for _, said in events(captured)] == ["heard once"]
 
 
+def test_removing_all_of_it_ends_listening_too(captured: Captured, log: logging.Logger) -> None:
+    before = logging.Logger.callHandlers
+    adapter.install(log)
+    adapter.listen()
+    adapter.remove(log)
+    with whence.trace("p"):
+        log.info("listened to")
+    adapter.remove()
+    with whence.trace("p"):
+        log.info("not heard")
+
+    assert [said["message"] for _, said in events(captured)] == ["listened to"]
+    assert logging.Logger.callHandlers is before
+
+
 def test_a_message_that_logs_while_it_is_made_into_text_does_not_go_round_in_circles(
     captured: Captured, log: logging.Logger
 ) -> None:

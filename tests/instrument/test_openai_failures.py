@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
+import opentelemetry.trace
 import pytest
 
 import whence
 from tests.stubs.llm_server import LlmServer, chat, error, hang
 from whence.collect.segments import spooled_records
+from whence.instrument import _client
 from whence.instrument import openai as adapter
 from whence.model.record import SPAN_START
 from whence.model.trace import LlmUse
+from whence.record import otel
 from whence.runtime.runtime import Runtime
 from whence.testing import capture
 from whence.testing.capture import Captured
@@ -211,6 +214,79 @@ def test_an_answer_of_an_unknown_shape_is_counted_and_goes_through(
         assert gpt.chat.completions.create(model=GPT, messages=ASKED).choices == "none"  # type: ignore[comparison-overlap]
         assert whence.stats()["internal_errors"] == 1
     assert not only(recorded).open
+
+
+class _Span:
+    """A current span of another library's, which says odd things of itself, or fails."""
+
+    def __init__(self, attributes: Any) -> None:
+        self._attributes = attributes
+
+    @property
+    def attributes(self) -> Any:
+        if isinstance(self._attributes, Exception):
+            raise self._attributes
+        return self._attributes
+
+
+@pytest.mark.parametrize("attributes", [["no", "mapping"], "text", 7, None, object()])
+def test_a_span_whose_attributes_are_none_does_not_hinder_the_call(
+    gpt: openai.OpenAI, recorded: Captured, monkeypatch: pytest.MonkeyPatch, attributes: Any
+) -> None:
+    monkeypatch.setattr(otel, "known", [object()])
+    with whence.trace("p"):
+        monkeypatch.setattr(opentelemetry.trace, "get_current_span", lambda: _Span(attributes))
+        answer = gpt.chat.completions.create(model=GPT, messages=ASKED)
+        monkeypatch.undo()
+
+    assert said(recorded)["response"] == answer.choices[0].message.content
+
+
+@pytest.mark.parametrize("where", ["span", "attributes", "trace"])
+async def test_what_fails_before_a_call_is_counted_and_the_call_is_made(
+    gpt: openai.OpenAI,
+    async_gpt: openai.AsyncOpenAI,
+    recorded: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    def failing() -> Any:
+        raise RuntimeError("not ours")
+
+    monkeypatch.setattr(otel, "known", [object()])
+    with whence.trace("p"):
+        if where == "trace":
+            monkeypatch.setattr(_client, "current_trace", failing)
+        else:
+            span = failing if where == "span" else lambda: _Span(RuntimeError("not ours"))
+            monkeypatch.setattr(opentelemetry.trace, "get_current_span", span)
+        answers = [
+            gpt.chat.completions.create(model=GPT, messages=ASKED),
+            await async_gpt.chat.completions.create(model=GPT, messages=ASKED),
+        ]
+        monkeypatch.undo()
+
+    assert all(each.choices[0].message.content for each in answers)
+    assert recorded.trace.llm_calls == []
+    assert whence.stats()["internal_errors"] == 2
+
+
+def test_an_exception_that_cannot_be_asked_is_the_one_that_comes_out(
+    gpt: openai.OpenAI, recorded: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd(Exception):
+        @property
+        def status_code(self) -> int:
+            raise RuntimeError("asked")
+
+    def prepared(options: Any) -> Any:
+        raise Odd("not sent")
+
+    monkeypatch.setattr(gpt, "_prepare_options", prepared)
+    with whence.trace("p"), pytest.raises(Odd, match="not sent"):
+        gpt.chat.completions.create(model=GPT, messages=ASKED)
+
+    assert only(recorded).error["message"] == "not sent"
 
 
 def test_a_call_that_hangs_is_seen_while_it_hangs(

@@ -80,6 +80,43 @@ def test_what_is_given_counts_before_what_the_usage_says(runtime: Runtime) -> No
     assert (said["input_tokens"], said["output_tokens"], said["total_tokens"]) == (7, 20, 9)
 
 
+@pytest.mark.parametrize("usage", [BETWEEN, {**RESPONSES, "cache_read_input_tokens": 80}])
+@pytest.mark.parametrize("cache_apart", [True, False])
+def test_an_input_that_includes_the_cache_is_not_completed_again(usage: dict[str, Any], cache_apart: bool) -> None:
+    """As gateways pass Anthropic's counts on: `prompt_tokens` is the whole input, `cache_read_input_tokens` a part of it."""
+    counts = tokens_of(usage, cache_apart=cache_apart)
+
+    assert (counts["input_tokens"], counts["cache_read_tokens"]) == (100, 80)
+
+
+@pytest.mark.parametrize("total", [None, 35, 120])
+def test_a_count_that_was_taken_from_the_usage_as_it_is_means_what_the_usage_means(
+    runtime: Runtime, total: int | None
+) -> None:
+    said = recorded(
+        runtime, provider="anthropic", usage=ANTHROPIC_CACHED, input_tokens=15, output_tokens=20, total_tokens=total
+    ).attributes
+
+    assert (said["input_tokens"], said["output_tokens"], said["total_tokens"]) == (100, 20, 120)
+    assert (said["cache_read_tokens"], said["cache_write_tokens"]) == (80, 5)
+    assert said["usage"] == ANTHROPIC_CACHED
+
+
+@pytest.mark.parametrize(
+    ("usage", "given_", "kept"),
+    [
+        (ANTHROPIC_CACHED, 100, 100),  # completed by whoever gave it
+        (ANTHROPIC_CACHED, 16, 16),
+        (ANTHROPIC, 15, 15),
+        (BETWEEN, 100, 100),
+        (RESPONSES, 100, 100),
+        ({**ANTHROPIC_CACHED, "input_tokens": "15"}, 15, 15),
+    ],
+)
+def test_a_count_of_ones_own_is_kept(runtime: Runtime, usage: dict[str, Any], given_: int, kept: int) -> None:
+    assert recorded(runtime, provider="anthropic", usage=usage, input_tokens=given_).attributes["input_tokens"] == kept
+
+
 @given(
     st.dictionaries(st.sampled_from([*BETWEEN, *ANTHROPIC_CACHED, *RESPONSES]), st.integers() | st.none() | st.text())
 )

@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import whence
 from whence.model import record as kinds
 from whence.model.content import CONTENT_KEY, resolve
 from whence.model.trace import TraceView
+from whence.record.provenance import MOST_COUNTED
 from whence.redact.capture import CaptureLevel
 from whence.redact.value import Flag
 from whence.runtime import runtime as process
@@ -182,6 +183,53 @@ def test_of_ten_thousand_failures_a_hundred_are_listed_and_all_counted(runtime: 
     (check,) = view_of(runtime, trace).checks
     assert (len(check.said.failures), check.said.failures_total) == (100, 10_000)
     assert check.said.failures[-1]["line"] == 100
+
+
+def test_failures_without_end_are_counted_up_to_a_bound_and_it_is_flagged(runtime: Runtime) -> None:
+    asked = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield "bad"
+
+    with whence.trace("p") as trace:
+        trace.check("endless", False, failures=endless())
+        trace.check("long", False, failures=["bad"] * (MOST_COUNTED + 5))
+
+    without_end, long = view_of(runtime, trace).checks
+    assert (asked, without_end.said.failures_total) == (MOST_COUNTED, MOST_COUNTED)
+    assert without_end.flags & Flag.TRUNCATED
+    assert (long.said.failures_total, long.flags & Flag.TRUNCATED) == (MOST_COUNTED + 5, 0)
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("no"), type("Stop", (BaseException,), {})()])
+def test_what_an_iterator_raises_ends_the_list(runtime: Runtime, raised: BaseException) -> None:
+    def failing() -> Iterator[str]:
+        yield "bad"
+        raise raised
+
+    with whence.trace("p") as trace:
+        assert trace.check("c", False, failures=failing())
+
+    (check,) = runtime.view(trace.otel_trace_id).checks
+    assert check.said.failures == [{"message": "bad"}]
+    assert runtime.recorder.errors.count == 1
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_ends_the_program_goes_through_an_iterator(runtime: Runtime, end: type[BaseException]) -> None:
+    """It is the host's: somebody pressed Ctrl-C while its iterator ran, or it wants to exit."""
+
+    def ending() -> Iterator[str]:
+        yield "bad"
+        raise end
+
+    trace = whence.trace("p").__enter__()
+    with pytest.raises(end):
+        trace.check("c", False, failures=ending())
+    trace.__exit__(None, None, None)
 
 
 def test_the_level_of_a_check_follows_from_whether_it_passed() -> None:

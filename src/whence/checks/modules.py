@@ -126,7 +126,9 @@ class Modules:
             return Untold(f"{parent.name} is no Python source: what it makes of itself only running it would tell")
         elif parent.kind in ("source", "text", "compiled", "extension"):
             symbols = self.symbols(parent)
-            if symbols is None or symbols.loose:
+            # A package that is known by its directory alone (its name ends in a space) may be called anything.
+            own = symbols is not None and (" " in parent.name or not symbols.brings.isdisjoint((name, parent.name)))
+            if symbols is None or symbols.loose or (symbols.brings and own):
                 return Untold(f"{parent.name} may bring its own submodules")
         return Missing(name, parent)
 

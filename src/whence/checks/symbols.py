@@ -30,7 +30,8 @@ class Symbols(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset()
     stars: tuple[tuple[int, str], ...] = ()  # of which modules all names are taken: dots before it, its name
     more: str = ""  # why there may be others than `names`; empty when these are all
-    loose: bool = False  # whether it may have submodules that do not lie in its directory
+    loose: bool = False  # whether it may have submodules that do not lie in its directory, of any name
+    brings: frozenset[str] = frozenset()  # the modules that it puts into sys.modules by name, such as os "os.path"
 
 
 class Kept(Generic[K, V]):
@@ -102,6 +103,7 @@ def read_symbols(text: str | bytes) -> Symbols:
     stars = _statements(tree, names)
     more = ""
     loose = False
+    brings: set[str] = set()
     todo: list[tuple[ast.AST, bool]] = [(tree, False)]
     while todo:
         node, within = todo.pop()
@@ -117,14 +119,17 @@ def read_symbols(text: str | bytes) -> Symbols:
         if _is_modules(getattr(node, "value", None)):
             if isinstance(node, ast.Subscript):
                 more = more or "it takes modules out of sys.modules, such as itself"
-                loose = loose or not isinstance(node.ctx, ast.Load)
+                if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+                    brings.update(() if isinstance(node.ctx, ast.Load) else (node.slice.value,))
+                else:
+                    loose = loose or not isinstance(node.ctx, ast.Load)
             elif isinstance(node, ast.Attribute) and node.attr in ("update", "setdefault"):
                 loose = True
         within = within or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         todo.extend((each, within) for each in ast.iter_child_nodes(node))
     if "__getattr__" in names:
         more = "it has a __getattr__"
-    return Symbols(frozenset(names), stars, more, loose)
+    return Symbols(frozenset(names), stars, more, loose, frozenset(brings))
 
 
 def _is_modules(node: object) -> bool:

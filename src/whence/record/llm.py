@@ -47,7 +47,9 @@ def normalised(call: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     usage = call.get("usage")
     if isinstance(usage, Mapping):
         apart = str(call.get("provider") or "").lower() in _APART
-        for key, count in tokens_of(usage, cache_apart=apart).items():
+        counts = tokens_of(usage, cache_apart=apart)
+        _complete(kept, usage, counts)
+        for key, count in counts.items():
             if key not in given:
                 kept.setdefault(key, count)
     if "total_tokens" not in kept and not given.keys() & _SUMMED:  # half a sum is none
@@ -62,6 +64,20 @@ def normalised(call: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     if given:
         kept["given"] = given
     return kept, bool(given)
+
+
+def _complete(kept: dict[str, Any], usage: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+    """Put the whole input where a count was given that is the provider's own, which leaves out the cache.
+
+    `llm_call(usage=usage, input_tokens=usage["input_tokens"])` says nothing else than `llm_call(usage=usage)`.
+    """
+    raw, whole = usage.get("input_tokens"), counts.get("input_tokens")
+    if type(raw) is not int or whole is None or raw == whole or kept.get("input_tokens", raw) != raw:
+        return
+    kept["input_tokens"] = whole
+    output = kept.get("output_tokens", counts.get("output_tokens"))
+    if output is not None and kept.get("total_tokens") == raw + output:
+        kept["total_tokens"] = whole + output
 
 
 def called(

@@ -6,6 +6,7 @@ began in, and the last one must leave the host's context as it was before the fi
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 known: list[Any] = []
@@ -79,7 +80,9 @@ def tells_of_a_call() -> bool:
     api: Any = sys.modules.get("opentelemetry.trace")
     if api is None or not known:
         return False
-    said = getattr(api.get_current_span(), "attributes", None) or {}
+    said = getattr(api.get_current_span(), "attributes", None)
+    if not isinstance(said, Mapping):  # the span of another library's
+        return False
     return (
         said.get("gen_ai.operation.name") in _CALLS
         or said.get("openinference.span.kind") in ("LLM", "EMBEDDING")

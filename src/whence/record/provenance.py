@@ -15,6 +15,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.content import CONTENT_KEY
 from whence.model.llm import LlmFields
+from whence.record.failure import THE_HOSTS
 from whence.record.guard import guarded
 from whence.record.llm import Call, called
 from whence.record.normalise import as_count, as_nanoseconds, as_number, as_object
@@ -38,8 +39,8 @@ READ_BACK_BYTES: Final = 64 * 1024 * 1024
 _FAILURE: Final = ("type", "message", "line", "column", "end_line", "context", "code")
 _HIGH: Final = 3
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
-MOST_COUNTED: Final = 10_000_000
-"""An iterator of failures that never ends is counted no further."""
+MOST_COUNTED: Final = 100_000
+"""What is no list is counted no further: it may never end, and the host waits. The check is then marked as cut."""
 
 
 class Provenance:
@@ -170,6 +171,7 @@ class Provenance:
         severity = _HIGH if passed is False or (passed is None and found) else 0
         where = trace.place_in(stage, trace.span_of(stage), "", component, severity)
         reference, flags = self._referred(trace, content, where)
+        flags |= int(Flag.TRUNCATED) if total == MOST_COUNTED and not isinstance(failures, list | tuple) else 0
         number = as_number(score) if score is not None else None
         if score is not None and number is None:
             flags |= int(Flag.CLAMPED)
@@ -261,11 +263,16 @@ def _gravity(error: Any) -> int:
 
 
 def _listed(trace: "Trace", given: Any, most: int) -> tuple[list[Any], int]:
-    """Return the first of what is given, and how many there are; what fails on the way ends the list, and is counted."""
+    """Return the first of what is given, and how many there are; what fails on the way ends the list, and is counted.
+
+    An iterator runs code of the host's inside our call: what it raises is not let through, but for THE_HOSTS.
+    """
     if given is None:
         return [], 0
     if isinstance(given, str | bytes | Mapping):  # one, where several could be
         return [given], 1
+    if type(given) is list or type(given) is tuple:
+        return list(given[:most]), len(given)
     kept: list[Any] = []
     total = 0
     try:
@@ -273,7 +280,9 @@ def _listed(trace: "Trace", given: Any, most: int) -> tuple[list[Any], int]:
             total += 1
             if total <= most:
                 kept.append(each)
-    except Exception as exc:  # noqa: BLE001 - an iterator of the host's; what it gave so far is still said
+    except THE_HOSTS:
+        raise
+    except BaseException as exc:  # noqa: BLE001 - an iterator of the host's; what it gave so far is still said
         trace.recorder.errors.add("listed", exc)
     return kept, total
 
@@ -286,7 +295,9 @@ def _failure(given: Any) -> dict[str, Any]:
         if isinstance(given, str):
             return {"message": given}
         said = {key: getattr(given, key, None) for key in _FAILURE}
-    except Exception:  # noqa: BLE001 - an odd one must not cost the others; the recorder describes it
+    except THE_HOSTS:
+        raise
+    except BaseException:  # noqa: BLE001 - an odd one must not cost the others; the recorder describes it
         return {"message": given}
     return {key: value for key, value in said.items() if value is not None and value != ""} or {"message": given}
 
