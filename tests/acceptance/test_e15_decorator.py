@@ -123,8 +123,10 @@ async def test_an_exception_goes_through_all_of_it_unchanged(runtime: Runtime) -
     for name in ("validation", "component_generation_run"):
         error = view.stages[name].error
         assert (error["type"], error["message"]) == ("Broken", "cannot parse 'Generate\\nbad\\n'")
-        assert "in validate_syntax" in str(error["traceback"]) or "content_sha256" in error["traceback"]
+    told = view.stages["validation"].error
+    assert "in validate_syntax" in str(told["traceback"]) or "content_sha256" in told["traceback"]
+    assert view.stages["component_generation_run"].error["same_as"] == view.stages["validation"].attempts[0].end_record
     assert view.stages["llm_prompt"].error is None
-    assert logger.generate_summary()["total_errors"] == 2
+    assert logger.generate_summary()["total_errors"] == 1
     assert view.status == "complete"
     assert whence.current_trace() is None

@@ -148,6 +148,17 @@ def test_two_components_have_two_files(names: list[str]) -> None:
     assert [files.name_of(name).casefold() for name in names] == made
 
 
+def test_more_components_than_are_remembered_have_files_of_their_own_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whence.generation.files.MOST_NAMES", 2)
+    files = SessionFiles(Path(), "s")
+    names = ["a", "b", "c", "A", "B", "C"]
+    made = [files.name_of(name) for name in names]
+
+    assert made[:2] == ["a", "b"]
+    assert len({each.casefold() for each in made}) == len(names)
+    assert [files.name_of(name) for name in names] == made
+
+
 @pytest.mark.parametrize("component", ["../../x", "/etc/passwd", "a\0b", "..", "", "con\nx", "x" * 1000, "\ud800"])
 def test_a_component_cannot_lead_out_of_the_directory(captured: Captured, tmp_path: Path, component: str) -> None:
     with GenerationLogger(tmp_path / "in" / "logs", session_id="../../up") as logger:

@@ -141,6 +141,34 @@ def test_a_forked_child_ends_nothing(data: Path, run: Run) -> None:
     assert done.stderr == ""
 
 
+def test_a_forked_child_does_not_end_a_stage_of_its_parents(data: Path, run: Run) -> None:
+    """Each end is said once; what the child began itself it ends."""
+    done = run(
+        """
+        import os
+        from whence.generation import GenerationLogger
+        logger = GenerationLogger(project="p")
+        logger.start_stage("s", "c")
+        if os.fork() == 0:
+            logger.start_stage("own", "c")
+            logger.end_stage("own", "c")
+            logger.end_stage("s", "c", lines=3)
+            os._exit(0)
+        os.wait()
+        logger.end_stage("s", "c")
+        logger.close()
+        from whence.runtime.runtime import runtime
+        records = list(runtime().ready_store().trace_records(logger.trace.otel_trace_id))
+        print(*sorted(f"{each.kind}:{each.name}" for each in records if each.name in ("s", "own", "end_in_child")))
+        """
+    )
+
+    assert done.stdout.split() == [
+        "event:end_in_child",
+        *(f"span.{at}:{s}" for at in ("end", "start") for s in ("own", "s")),
+    ]
+
+
 def test_the_process_has_a_session_of_its_own(captured: Captured) -> None:
     """D3: one for all that asks for it; it belongs to nobody's run and is current for nobody."""
     with whence.trace("shop") as outer:
@@ -182,6 +210,21 @@ def test_what_is_known_need_not_be_said_again(captured: Captured) -> None:
         assert bound.generate_summary()["total_events"] == 4
         assert {each.component for each in logger.events} == {"todo_store"}
         assert {each.data["operation"] for each in logger.events} == {"generate"}
+
+
+def test_an_event_says_what_is_bound_and_its_own_first(captured: Captured) -> None:
+    with GenerationLogger() as logger:
+        bound = logger.bind(component_name="todo_store", operation="generate")
+        bound.emit_event(GenerationEvent("s", data={"n": 1}))
+        bound.emit_event(GenerationEvent("s", "other", {"operation": "mine"}))
+        bound.emit_event(GenerationEvent("s", data=[1]))
+        bound.emit_event("nonsense")
+
+    assert [(each.component, each.data) for each in logger.events] == [
+        ("todo_store", {"operation": "generate", "n": 1}),
+        ("other", {"operation": "mine"}),
+        ("todo_store", [1]),
+    ]
 
 
 # -- every call counts (C3.2) ----------------------------------------------------------------------------------------
@@ -418,6 +461,7 @@ def test_an_end_without_a_start_is_said_and_has_no_duration(captured: Captured) 
 
     assert logger.events[0].duration_ms is None
     assert said(of(captured, "event", "end_without_start")[0])["attributes"] == {"name_": "x"}
+    assert logger.generate_summary()["stages"]["s"]["count"] == 1
 
 
 def test_a_stage_that_nobody_ended_ends_with_the_session_and_says_so(captured: Captured) -> None:
@@ -476,12 +520,12 @@ def test_causes_are_told(captured: Captured) -> None:
             try:
                 fails()
             except ValueError as exc:
-                raise KeyError("k") from exc
-        except KeyError as exc:
+                raise TypeError("k") from exc
+        except TypeError as exc:
             logger.log_error("s", "c", exc)
 
     stack = logger.events[0].traceback or ""
-    assert stack.index("ValueError: boom") < stack.index("direct cause") < stack.index("KeyError: k")
+    assert stack.index("ValueError: boom") < stack.index("direct cause") < stack.index("TypeError: k")
 
 
 # -- LLM calls (R3.12, R3.20) ----------------------------------------------------------------------------------------
@@ -568,10 +612,10 @@ def test_a_rendering_says_what_went_in_and_what_came_out(captured: Captured) -> 
 
 def test_a_template_that_fails_is_a_rendering_with_an_error(captured: Captured) -> None:
     with GenerationLogger() as logger:
-        logger.log_template_render("c", "store.j2", {}, None, error=KeyError("name"))
+        logger.log_template_render("c", "store.j2", {}, None, error=TypeError("name"))
 
     made = said(of(captured, "transform")[0])
-    assert made["error"] == {"type": "KeyError", "message": "name"}
+    assert made["error"] == {"type": "TypeError", "message": "name"}
     assert "result" not in made
     assert logger.generate_summary()["stages"]["template_render"]["errors"] == 1
 
@@ -674,9 +718,11 @@ def test_the_capture_level_of_the_project_holds_for_events_too(runtime: Runtime)
     whence.init(data=runtime.settings.data)
     with GenerationLogger(project="quiet") as logger:
         logger.log_llm_interaction("c", "a prompt nobody may read", "r")
+        logger.log_file_write("c", "a_path_nobody_may_read.py", "x = 1")
 
     assert set(logger.events[0].data["prompt"]) == {"chars", "hash"}
     assert logger.events[0].data["prompt_length"] == 24
+    assert list(logger.generate_summary()["files"]) == [logger.events[1].data["file_path"]["hash"]]
     whence.shutdown()
 
 
@@ -739,7 +785,12 @@ def test_a_call_that_is_no_call_is_counted_and_not_raised(captured: Captured) ->
     assert whence.stats()["internal_errors"] == 2
 
 
-@pytest.mark.parametrize("log_dir", [5, "\0", object()])
+class RaisingPath:
+    def __fspath__(self) -> str:
+        raise RuntimeError("no path today")
+
+
+@pytest.mark.parametrize("log_dir", [5, "\0", object(), RaisingPath()])
 def test_a_directory_that_is_none_costs_the_files_only(captured: Captured, log_dir: Any) -> None:
     with GenerationLogger(log_dir) as logger:
         logger.log_llm_interaction("c", "p", "r")

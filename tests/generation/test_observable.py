@@ -392,7 +392,7 @@ def test_an_exception_goes_on_unchanged_and_is_recorded_with_its_stack(captured:
     assert "in function" in error["traceback"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), asyncio.CancelledError()])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
 def test_what_ends_a_program_goes_on_too(captured: Captured, error: BaseException) -> None:
     @observable("s")
     def function() -> None:
@@ -405,20 +405,28 @@ def test_what_ends_a_program_goes_on_too(captured: Captured, error: BaseExceptio
     assert calls(captured, "s")[0][3]["error"]["type"] == type(error).__name__
 
 
-async def test_a_cancelled_call_is_recorded_as_such(captured: Captured) -> None:
+async def test_a_cancelled_call_is_recorded_as_such_and_is_no_error(captured: Captured) -> None:
+    @observable("s", sample=0)
+    async def left_out() -> None:
+        await function()
+
     @observable("s")
     async def function() -> None:
         await asyncio.Event().wait()
 
-    with whence.trace("p") as trace:
-        task = asyncio.create_task(function())
+    with GenerationLogger() as logger:
+        task = asyncio.create_task(left_out())
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert context.current_trace() is trace
+        assert context.current_trace() is logger.trace
 
-    assert calls(captured, "s")[0][3]["error"]["type"] == "CancelledError"
+    ((_, _, _, ended),) = calls(captured, "s")
+    assert "error" not in ended
+    assert ended["outputs"] == {"cancelled": True}
+    assert [(each.event_type, each.data) for each in logger.events] == [("start", {}), ("end", {"cancelled": True})]
+    assert logger.generate_summary()["total_errors"] == 0
 
 
 def test_a_wrong_call_is_the_callers_mistake_as_before(captured: Captured) -> None:
@@ -792,7 +800,36 @@ async def test_one_observable_may_be_entered_many_times_at_once(captured: Captur
     assert all(end is not None for _, _, end, _ in made)
     spans = {start.span for start, *_ in made}
     assert sum(start.parent in spans for start, *_ in made) == 10
-    assert stage._unfound == []
+    assert stage._open == []
+
+
+async def test_of_two_that_are_in_a_block_each_leaves_its_own(captured: Captured) -> None:
+    stage = observable("s")
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def stays() -> None:
+        await entered.wait()
+        with stage:
+            whence.decision("stays")
+            go.set()
+            await asyncio.sleep(0.01)
+            whence.decision("stays")
+
+    async def leaves() -> None:
+        with stage:
+            entered.set()
+            await go.wait()
+        whence.decision("left")
+
+    with whence.trace("p"):
+        await asyncio.gather(stays(), leaves())
+
+    (first, _, first_end, _), (second, _, second_end, _) = calls(captured, "s")
+    assert first_end is not None
+    assert second_end is not None
+    assert first_end.record_id < second_end.record_id
+    spans = {(each.name, each.span) for each in of(captured, "decision")}
+    assert spans == {("stays", second.span), ("left", first.parent)}
 
 
 def test_a_block_that_is_left_in_another_thread_is_left(captured: Captured) -> None:
@@ -825,6 +862,19 @@ async def test_context_managers_are_stages_from_entry_to_exit(captured: Captured
     assert [each.stage for each in of(captured, "decision")] == ["sync", "async"]
     assert calls(captured, "sync")[0][1]["attributes"]["arguments"] == {"n": 3}
     assert [each.name for each in of(captured, "span.end")] == ["sync", "async"]
+
+
+def test_a_context_manager_is_of_contextlibs_type_and_refuses_a_wrong_call_at_once(captured: Captured) -> None:
+    with whence.trace("p"):
+        assert type(observable("s")(block)(3)) is type(block(3))
+        assert type(observable("s")(block_async)(3)) is type(block_async(3))
+        with pytest.raises(TypeError, match="missing 1 required"):
+            observable("s")(block)()
+        with pytest.raises(StopIteration), observable("s")(block)(3):
+            raise StopIteration
+
+    ((_, _, _, ended),) = calls(captured, "s")  # what is never entered is not recorded
+    assert ended["error"]["type"] == "StopIteration"
 
 
 def test_a_context_manager_that_swallows_still_swallows(captured: Captured) -> None:

@@ -1,5 +1,6 @@
 """An existing generator is observed without a line of it being changed, and is afterwards what it was (R3.30)."""
 
+import asyncio
 import gc
 import inspect
 import types
@@ -177,12 +178,23 @@ def test_what_cannot_be_observed_is_refused_and_nothing_is_changed(target: Any, 
 
 
 def test_the_entry_points_of_a_generator_are_found(captured: Captured) -> None:
-    """D3: two methods."""
-    with patch_existing_generator(Generator) as observation, whence.trace("p"):
-        Generator().generate_component("todo")
+    """D3: two methods, of a component that is an object with a name."""
 
-    assert observation.stages == {"generate_component": "component_generation", "_generate_with_llm": "llm_request"}
-    assert [each.name for each in of(captured, "span.start")] == ["component_generation", "llm_request"]
+    class Original:
+        async def _generate_component(self, component: Any, blueprint: dict[str, Any]) -> None:
+            self._write_component_file(component, "c.py")
+
+        def _write_component_file(self, component: Any, component_file: str) -> None: ...
+
+    with patch_existing_generator(Original) as observation, whence.trace("p"):
+        asyncio.run(Original()._generate_component(types.SimpleNamespace(name="todo"), {}))
+    with patch_existing_generator(Generator) as other:
+        pass
+
+    assert observation.stages == {"_generate_component": "component_generation", "_write_component_file": "file_write"}
+    started = [(each.name, each.component) for each in of(captured, "span.start")]
+    assert started == [("component_generation", "todo"), ("file_write", "todo")]
+    assert other.stages == {"generate_component": "component_generation"}
 
 
 def test_what_looks_like_no_generator_is_refused_with_its_methods() -> None:

@@ -12,8 +12,9 @@
 Recording never raises and never waits. What is recorded can be asked with `whence blame`, `whence why` and the others.
 """
 
+from whence.generation.default import get_generation_logger
 from whence.generation.events import GenerationEvent
-from whence.generation.logger import GenerationLogger, SimpleGenerationLogger, get_generation_logger
+from whence.generation.logger import GenerationLogger, SimpleGenerationLogger
 from whence.generation.observable import observable
 from whence.generation.observers import add_observer, flush, observer_stats, remove_observer, replay
 from whence.generation.wrap import observe, patch_existing_generator

@@ -49,7 +49,6 @@ class SessionFiles:
         self.lost = 0
         self.last_error = ""
         self._session = fit_for_a_file(session_id)
-        self._names: dict[str, str] = {}
         self._taken: dict[str, str] = {}
         self._torn = False
         self._lock, self._pid = threading.Lock(), os.getpid()
@@ -72,18 +71,16 @@ class SessionFiles:
             self._one(self._add_to_list, name, line)
 
     def name_of(self, component: str) -> str:
-        """Return the part of a file name that stands for a component: no two components have the same."""
-        known = self._names.get(component)
-        if known is None:
-            known = fit_for_a_file(component)
-            # A file system may not tell `Store` from `store`.
-            if self._taken.setdefault(known.casefold(), component) != component:
-                known = f"{known}-{_digest(component)}"
-            if len(self._names) >= MOST_NAMES:
-                self._names.clear()
-                self._taken.clear()
-            self._names[component] = known
-        return known
+        """Return the part of a file name that stands for a component, and for no other one.
+
+        The plain name is that of the component that had it first (a file system may not tell `Store` from `store`); of
+        more than `MOST_NAMES` components every further one has a hash in its name.
+        """
+        fit = fit_for_a_file(component)
+        key = fit.casefold()
+        if len(self._taken) < MOST_NAMES:
+            self._taken.setdefault(key, component)
+        return fit if self._taken.get(key) == component else f"{fit}-{_digest(component)}"
 
     def _one(self, add: Callable[[Path, bytes], None], name: str, line: bytes) -> None:
         if not self._lock.acquire(timeout=1.0):

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from whence.errors import BadInput
 from whence.generation.blocks import async_context_manager, context_manager
-from whence.generation.logger import here, outside
+from whence.generation.default import here, outside
+from whence.generation.proxy import observed_callable
 from whence.generation.site import OFF, Site
 from whence.generation.steps import async_generator, awaitable_generator, generator
 from whence.record import context
-from whence.record.trace import Trace
 
 current = context._scope.get  # as `context.current_scope`, whose call the common case is spared
 _HELPER: Final = contextlib.contextmanager(lambda: iter(())).__code__
@@ -44,10 +44,21 @@ def observed(target: Any, site: Site) -> Any:
         raise BadInput(f"observable cannot decorate {type(target).__name__}; accepted: functions, methods, callables")
     wrapper = _kind(target)(target, site.of(target))
     if not hasattr(type(target), "__get__"):
-        return ObservedCallable(target, wrapper)
+        return observed_callable(target, wrapper, site)
     with contextlib.suppress(Exception):  # a callable of the host's may have anything for a name
         functools.update_wrapper(wrapper, target)
+        if not inspect.isfunction(target):
+            _lend_methods(target, wrapper)
     return wrapper
+
+
+def _lend_methods(target: Any, wrapper: Any) -> None:
+    """Let a function that stands for an object have the object's methods: of an `lru_cache` its `cache_info`."""
+    for name in dir(type(target)):
+        if not name.startswith("_") and not hasattr(wrapper, name):
+            found = getattr(target, name, None)
+            if callable(found):
+                setattr(wrapper, name, found)
 
 
 def _kind(target: Any) -> Callable[[Any, Site], Any]:
@@ -68,35 +79,14 @@ def _kind(target: Any) -> Callable[[Any, Site], Any]:
     return _plain
 
 
-class ObservedCallable:
-    """An object that can be called, observed. Everything else is as it is on the object."""
-
-    __slots__ = ("__wrapped__", "_call")
-
-    def __init__(self, target: Any, call: Callable[..., Any]) -> None:
-        self.__wrapped__ = target
-        self._call = call
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._call(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-    def __repr__(self) -> str:
-        return f"<observed {self.__wrapped__!r}>"
-
-
 def _plain(function: Callable[..., Any], site: Site) -> Callable[..., Any]:
-    begin, end, fail, limited, captures = site.begin, site.end, site.fail, site.limited, site.capture_result
+    begin, end, fail, captures = site.begin, site.end, site.fail, site.capture_result
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         scope = current()
         trace: Any = outside() if scope is None else here() if scope.left else scope.trace
         if trace is None or type(trace) in OFF:
             return function(*args, **kwargs)
-        if limited and site.left_out(trace):
-            return _unrecorded(function, site, trace, args, kwargs)
         stage = begin(trace, args, kwargs)
         if stage is None:
             return function(*args, **kwargs)
@@ -111,32 +101,14 @@ def _plain(function: Callable[..., Any], site: Site) -> Callable[..., Any]:
     return wrapper
 
 
-def _unrecorded(
-    function: Callable[..., Any], site: Site, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    started = trace.monotonic_ns()
-    try:
-        return function(*args, **kwargs)
-    except BaseException as exc:
-        site.failed_unrecorded(trace, started, args, kwargs, exc)
-        raise
-
-
 def _coroutine(function: Callable[..., Coroutine[Any, Any, Any]], site: Site) -> Callable[..., Any]:
-    begin, end, fail, limited, captures = site.begin, site.end, site.fail, site.limited, site.capture_result
+    begin, end, fail, captures = site.begin, site.end, site.fail, site.capture_result
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         scope = current()
         trace: Any = outside() if scope is None else here() if scope.left else scope.trace
         if trace is None or type(trace) in OFF:
             return await function(*args, **kwargs)
-        if limited and site.left_out(trace):
-            started = trace.monotonic_ns()
-            try:
-                return await function(*args, **kwargs)
-            except BaseException as exc:
-                site.failed_unrecorded(trace, started, args, kwargs, exc)
-                raise
         stage = begin(trace, args, kwargs)
         if stage is None:
             return await function(*args, **kwargs)

@@ -9,12 +9,13 @@ Every call is a record of the session's trace and an event of the session. No ca
 import contextvars
 import functools
 import os
-import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
+
+import msgspec
 
 from whence.generation import events, said
 from whence.generation.events import GenerationEvent
@@ -23,7 +24,6 @@ from whence.record import context
 from whence.record.disabled import NoTrace
 from whence.record.guard import not_started
 from whence.record.normalise import as_label
-from whence.record.trace import Trace
 
 DEFAULT_DIRECTORY: Final = Path("generation_logs")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,16 +65,24 @@ class GenerationLogger:
         project: str | None = None,
         session_id: str | None = None,
     ) -> None:
+        self._open(project, session_id, log_dir)
+
+    def _open(self, project: str | None, session_id: str | None, log_dir: Any, *, alone: bool = False) -> None:
+        """Begin the session.
+
+        Args:
+            alone: it belongs to nothing that runs now, and does not become current.
+        """
         self._session: Session | None = None
         self._scopes: list[context.Scope] = []
         self.session_id = _session_id(session_id)
         self.log_dir: Path | None = None
-        self.trace: SessionTrace | NoTrace = _begin(project, self.session_id)
+        self.trace: SessionTrace | NoTrace = _begin(project, self.session_id, alone=alone)
         if isinstance(self.trace, NoTrace):
             return
         try:
             self.log_dir = Path(log_dir) if log_dir is not None else None
-        except TypeError as exc:  # the session goes on without files
+        except Exception as exc:  # noqa: BLE001 - it is no path, or raises when asked: the session goes on without files
             self.trace.refused("log_dir", exc)
         self._session = Session(self.trace, self.session_id, _files(self.log_dir, self.session_id))
         # At the end of the program too; never in a forked child, whose parent it is to end it.
@@ -108,16 +116,19 @@ class GenerationLogger:
     def end_stage(self, stage: Any, component_name: Any = None, **kw: Any) -> None:
         """Mark the end of a stage, with its duration (R3.18).
 
-        Of stages of the same name that run at once, it is the one that this thread or task began last.
+        Of stages of the same name that run at once, it is the one that this thread or task began last. A forked child
+        does not end what its parent began; that it did its part is an event (`end_in_child`).
         """
         session, name, component = self._where(stage, component_name)
         opened = session.started(name, component, take=True)
         took = session.elapsed_ms(opened) if opened is not None else None
-        if opened is not None:
+        if opened is not None and not opened.inherited:
             opened.stage.end(kw or None, opened.error)
         else:
-            session.place(component).event("end_without_start", name, level="low", **said.renamed(kw, said.OF_EVENT))
-        session.note(events.END, name, component, kw, duration_ms=took)
+            place = opened.stage if opened is not None else session.place(component)
+            event = "end_in_child" if opened is not None else "end_without_start"
+            place.event(event, name, level="low", **said.renamed(kw, said.OF_EVENT))
+        session.note(events.END, name, component, kw, duration_ms=took, first=opened is None)
 
     @_never_raises
     def log_error(self, stage: Any, component_name: Any = None, error: Any = None, **kw: Any) -> None:
@@ -267,6 +278,9 @@ class GenerationLogger:
         total_duration_ms (of the session), stages ({name: {count, total_duration_ms, errors}}), llm ({calls, errors,
         tokens_in, tokens_out, duration_ms}), files ({path: times written}); with log files also log_files ({directory,
         written, lost, last_error}). Of a project that is switched off everything is empty.
+
+        An exception that goes through several observed functions is one error, that of the innermost. A call that is
+        cancelled has none.
         """
         empty: dict[str, Any] = {
             "session_id": self.session_id,
@@ -357,6 +371,20 @@ class BoundLogger:
         """Return one that says these as well."""
         return BoundLogger(self._logger, {**self._known, **known})
 
+    def emit_event(self, event: GenerationEvent) -> None:
+        """Record an event of your own making. What is bound counts where the event does not say it itself."""
+        try:
+            known = dict(self._known)
+            named = known.pop("component_name", None)
+            if event.component == events.UNKNOWN and named is not None:
+                event = msgspec.structs.replace(event, component=named)
+            if known and (event.data is None or isinstance(event.data, Mapping)):
+                event = msgspec.structs.replace(event, data={**known, **(event.data or {})})
+        except Exception as exc:  # noqa: BLE001 - it is no event; the logger says so
+            if self._logger._session is not None:
+                self._logger._session.trace.refused("emit_event", exc)
+        self._logger.emit_event(event)
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._logger, name)
         return functools.partial(found, **self._known) if name in _SAYING else found
@@ -411,75 +439,3 @@ def _files(directory: Path | None, session_id: str) -> Any:
     from whence.generation.files import SessionFiles
 
     return SessionFiles(directory, session_id)
-
-
-class _DefaultLogger(GenerationLogger):
-    """The session of what runs in none."""
-
-    def __init__(self) -> None:
-        self._session = None
-        self._scopes = []
-        self.session_id = _session_id(None)
-        self.log_dir = None
-        self.trace = _begin(None, self.session_id, alone=True)
-        if isinstance(self.trace, SessionTrace):
-            self._session = Session(self.trace, self.session_id, None)
-            self._finalizer = weakref.finalize(self, end_unattended, self._session)
-
-
-_default: GenerationLogger | None = None
-_default_trace: SessionTrace | None = None
-_made_for: object = None  # the runtime that they were made for
-_making = threading.RLock()
-_runtime: Callable[[], object] = object  # the runtime there is; until it is loaded, which is late, never the same
-
-
-def get_generation_logger() -> GenerationLogger:
-    """Return the process's own session, begun on first use: what `observable` records into outside any trace.
-
-    It ends with the program. After `whence.init` it is another one.
-    """
-    if _runtime() is not _made_for:
-        _make_default()
-    return _default if _default is not None else _DefaultLogger()
-
-
-def outside() -> Trace | None:
-    """Return the trace of a call that is made in none: that of the whole process if there is one, else of the process's
-    own session; None where that is switched off."""
-    if _runtime() is _made_for and context._process is None:
-        return _default_trace
-    scope = context.current_scope()
-    return scope.trace if scope is not None else _make_default()
-
-
-def here() -> Trace | None:
-    """Return the trace that a call made now belongs to; None, or a falsy one, where nothing is recorded."""
-    scope = context.current_scope()
-    return scope.trace if scope is not None else outside()
-
-
-def _make_default() -> SessionTrace | None:
-    """Begin the process's own session, if none was for the runtime there is; never raises."""
-    global _default, _default_trace, _made_for, _runtime
-    try:
-        from whence.runtime import runtime as process
-
-        runtime: object = process.runtime_or_default()
-        with _making:
-            if _default is None or _made_for is not runtime:  # else another thread was first
-                logger = _DefaultLogger()
-                _default_trace = logger.trace if isinstance(logger.trace, SessionTrace) else None
-                _default, _made_for, _runtime = logger, runtime, process.peek
-        return _default_trace
-    except Exception as exc:  # noqa: BLE001 - as in `_begin`
-        not_started(exc)
-        return None
-
-
-def _after_fork_in_child() -> None:
-    global _making
-    _making = threading.RLock()  # a thread of the parent's may have held it
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

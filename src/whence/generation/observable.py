@@ -1,25 +1,15 @@
 """`@observable`: a function whose calls are recorded (R3.11, R3.25)."""
 
-from contextvars import ContextVar
+import contextlib
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 from whence.generation.blocks import Block
 from whence.generation.kinds import observed
+from whence.generation.session import runner
 from whence.generation.site import Named, Site
 
 F = TypeVar("F")
-
-
-class _Entered(NamedTuple):
-    """One `with` block that is entered, and those around it."""
-
-    owner: "observable"
-    block: Block
-    outer: "_Entered | None"
-
-
-_entered: ContextVar[_Entered | None] = ContextVar("whence_observable_blocks", default=None)
 
 
 class observable:
@@ -34,7 +24,9 @@ class observable:
     `with observable("validation"): …`.
 
     The stage belongs to the trace that the call is made in, else to the process's own session
-    (`get_generation_logger()`); what is recorded during the call lies in it. Exceptions go on, unchanged.
+    (`get_generation_logger()`); what is recorded during the call lies in it. Exceptions go on, unchanged: the innermost
+    stage tells one with its whole stack, those around it only say what it was and the record that tells it (`same_as`). A
+    call that is cancelled is no error; its outputs say `cancelled`.
 
     Args:
         stage: the stage's name.
@@ -77,7 +69,7 @@ class observable:
             max_per_s=max_per_s,
             sample=sample,
         )
-        self._unfound: list[Block] = []
+        self._open: list[tuple[tuple[int, int], Block]] = []
 
     def __call__(self, function: F) -> F:
         """Return the function, observed."""
@@ -86,25 +78,21 @@ class observable:
 
     def __enter__(self) -> "observable":
         block = Block(self._site, (), {})
-        block.begin()
-        _entered.set(_Entered(self, block, _entered.get()))
-        self._unfound.append(block)
+        block.__enter__()
+        self._open.append((runner(), block))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> Literal[False]:
-        entered = _entered.get()
-        if entered is not None and entered.owner is self:
-            _entered.set(entered.outer)
-            block = entered.block
-        else:  # left in another context than it was entered in: the latest that is still open
-            while entered is not None and (entered.owner is not self or entered.block not in self._unfound):
-                entered = entered.outer
-            block = entered.block if entered is not None else self._unfound[-1] if self._unfound else _NO_BLOCK
-        if block in self._unfound:
-            self._unfound.remove(block)
-        block.end(error)
+        opened = self._open.copy()
+        if opened:
+            # That which this thread or task entered last; left elsewhere than it was entered, the latest that is open.
+            me = runner()
+            left = next((each for each in reversed(opened) if each[0] == me), opened[-1])
+            with contextlib.suppress(ValueError):  # another thread was first to leave it
+                self._open.remove(left)
+            left[1].__exit__(kind, error, tb)
         return False
 
     async def __aenter__(self) -> "observable":
@@ -114,6 +102,3 @@ class observable:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> Literal[False]:
         return self.__exit__(kind, error, tb)
-
-
-_NO_BLOCK = Block(Site("none"), (), {})

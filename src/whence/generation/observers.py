@@ -2,16 +2,17 @@
 
 An observer cannot break or slow the program that is observed. Each has a bounded queue and a thread of its own: one that
 raises is counted, one that hangs loses what comes after its queue is full, and what an observer logs while it handles an
-event is not delivered to it again.
+event is not delivered to it again. An async one is awaited on an event loop of its own thread, never on one of the
+program's, which it could hold up.
 """
 
 import atexit
+import contextvars
 import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
-from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -27,7 +28,6 @@ QUEUE: Final = 10_000
 """So many events wait for one observer."""
 AT_EXIT_S: Final = 1.0
 """So long the end of the program waits, once, for observers that still have events to handle."""
-_LOOK_AGAIN_S: Final = 0.2
 
 
 class Observer(Protocol):
@@ -52,8 +52,6 @@ class _Flush:
 # The deliveries that the running code happens in: of them none gets what the code logs.
 _inside: ContextVar[frozenset[int]] = ContextVar("whence_observing", default=frozenset())
 
-_left_behind: list[Any] = []
-
 _Item = tuple[GenerationEvent, frozenset[int]] | _Stop | _Flush
 
 
@@ -65,8 +63,6 @@ class _Delivery:
         self.handle = handle
         self.name = name
         self.limit = limit
-        self._loop = _running_loop() if _is_async(handle) else None
-        self._own_loop: asyncio.AbstractEventLoop | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -74,25 +70,21 @@ class _Delivery:
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._offered, self._handled, self._failed, self._lost, self._own = count(), count(), count(), count(), count()
+        # Not a Lock: a signal handler may log while its own thread is counting.
+        self._counting = threading.RLock()
+        self._offered = self._handled = self._failed = self._lost = self._own = 0
         self.last_error = ""
-
-    def forked(self) -> None:
-        """Begin anew in a forked child, where none of the parent's threads and loops run."""
-        if self._own_loop is not None:
-            _left_behind.append(self._own_loop)  # to close it is not ours: its descriptors are the parent's too
-        self._loop = self._own_loop = None
-        self.reset()
 
     def offer(self, event: GenerationEvent, causes: frozenset[int]) -> None:
         """Put an event into the queue, or count it as lost. Waits for nothing."""
-        if id(self) in causes:
-            next(self._own)
-            return
-        next(self._offered)
-        if self._queue.qsize() >= self.limit:
-            next(self._lost)
-            return
+        with self._counting:
+            if id(self) in causes:
+                self._own += 1
+                return
+            self._offered += 1
+            if self._queue.qsize() >= self.limit:
+                self._lost += 1
+                return
         self._queue.put((event, causes))
         if self._thread is None:
             self._start()
@@ -111,6 +103,7 @@ class _Delivery:
             self._starting.release()
 
     def _run(self, queue: "SimpleQueue[_Item]") -> None:
+        runner: asyncio.Runner | None = None
         while True:
             item = queue.get()
             if isinstance(item, _Stop):
@@ -120,78 +113,26 @@ class _Delivery:
                 continue
             event, causes = item
             try:
-                self._deliver(event, causes | {id(self)})
+                _inside.set(causes | {id(self)})
+                answer = self.handle(event)
+                if _is_awaitable(answer):
+                    runner = runner or _runner()
+                    runner.run(_awaited(answer), context=contextvars.copy_context())
             except BaseException as exc:  # noqa: BLE001 - an observer's mistake is its own, even SystemExit
-                next(self._failed)
+                self._failed += 1
                 self.last_error = f"{type(exc).__name__}"
                 notice(f"the generation observer {self.name} failed: {type(exc).__name__} (see observer_stats())")
-            next(self._handled)
-        if self._own_loop is not None:
-            self._own_loop.close()
-            self._own_loop = None
+            self._handled += 1
+        if runner is not None:
+            runner.close()
         if self._queue is queue:
             self._thread = None
             if not queue.empty():  # put there by somebody who still saw this thread
                 self._start()
 
-    def _deliver(self, event: GenerationEvent, causes: frozenset[int]) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed() and loop.is_running():
-            self._on_loop(loop, event, causes)
-            return
-        _inside.set(causes)
-        answer = self.handle(event)
-        if _is_awaitable(answer):
-            self._here(answer)
-
-    def _on_loop(self, loop: "asyncio.AbstractEventLoop", event: GenerationEvent, causes: frozenset[int]) -> None:
-        """Let an async observer handle the event on the loop it was registered from, and wait for it here."""
-        from concurrent.futures import Future
-        from concurrent.futures import TimeoutError as NotYet
-
-        done: Future[None] = Future()
-        tasks: list[asyncio.Task[None]] = []  # the loop itself keeps no task alive
-
-        async def handled() -> None:
-            _inside.set(causes)
-            await self.handle(event)
-
-        def ended(task: "asyncio.Task[None]") -> None:
-            if task.cancelled():
-                done.cancel()
-            else:
-                failure = task.exception()
-                done.set_exception(failure) if failure is not None else done.set_result(None)
-
-        def begin() -> None:
-            tasks.append(loop.create_task(handled()))
-            tasks[0].add_done_callback(ended)
-
-        # Not run_coroutine_threadsafe: a loop that ends before it comes to this would leave a coroutine that nobody
-        # awaited, and Python would tell the host so.
-        loop.call_soon_threadsafe(begin)
-        while True:
-            try:
-                return done.result(_LOOK_AGAIN_S)
-            except NotYet:
-                if done.done() or loop.is_closed() or not loop.is_running():
-                    raise
-
-    def _here(self, answer: Awaitable[Any]) -> None:
-        """Run what an async observer returned on a loop of this thread's own, which stays the same for all events."""
-        import asyncio
-
-        if self._own_loop is None:
-            self._own_loop = asyncio.new_event_loop()
-
-        async def handled() -> None:
-            await answer
-
-        self._own_loop.run_until_complete(handled())
-
     def pending(self) -> int:
         """Return how many events are neither handled nor lost."""
-        return _value(self._offered) - _value(self._handled) - _value(self._lost)
+        return self._offered - self._handled - self._lost
 
     def mark(self) -> _Flush:
         """Return a mark that is reached when everything offered so far has been handled."""
@@ -209,44 +150,40 @@ class _Delivery:
         if self._thread is not None:
             self._queue.put(_Stop())
 
-    def rest(self, wait_s: float) -> None:
-        """End the thread if it has nothing to do; the next event starts another."""
-        thread = self._thread
-        if thread is not None and self.pending() <= 0 and thread is not threading.current_thread():
-            self._queue.put(_Stop())
-            thread.join(wait_s)
-            if not thread.is_alive():
-                self._thread = None
-
     def stats(self) -> dict[str, Any]:
         """Return the counts of this observer."""
         return {
-            "offered": _value(self._offered),
-            "handled": _value(self._handled),
-            "failed": _value(self._failed),
-            "lost": _value(self._lost),
-            "own": _value(self._own),
+            "offered": self._offered,
+            "handled": self._handled,
+            "failed": self._failed,
+            "lost": self._lost,
+            "own": self._own,
             "waiting": max(0, self.pending()),
             "last_error": self.last_error,
         }
 
 
-def _value(counter: "count[int]") -> int:
-    return int(repr(counter)[6:-1])  # the only look at a count that does not move it (record.counters)
+def _runner() -> "asyncio.Runner":
+    import asyncio  # late: a program without async observers need not load it
+
+    return asyncio.Runner()
+
+
+async def _awaited(answer: Awaitable[Any]) -> None:
+    await answer
 
 
 deliveries: list[_Delivery] = []
 """Empty where nobody listens, and then no event need be made."""
 _registering = threading.Lock()
-_at_exit: list[int] = []
 
 
 def add_observer(observer: "Observer | Callable[[GenerationEvent], Any]", *, queue: int = QUEUE) -> None:
     """Deliver every generation event of this process to an observer from now on. Adding it again changes nothing.
 
     Args:
-        observer: an object with `handle(event)`, or a function of one event; sync or async. An async one that is added
-            where an event loop runs is awaited on that loop, any other on a loop of its own.
+        observer: an object with `handle(event)`, or a function of one event; sync or async. It is called in a thread of
+            its own, and an async one awaited on the event loop of that thread.
         queue: how many events may wait for it. What comes when the queue is full is lost for it, and counted.
 
     Raises:
@@ -269,9 +206,6 @@ def add_observer(observer: "Observer | Callable[[GenerationEvent], Any]", *, que
         while unique in taken:
             unique, number = f"{name}#{number}", number + 1
         deliveries.append(_Delivery(observer, handle, unique, queue))
-        if not _at_exit:
-            _at_exit.append(os.getpid())
-            atexit.register(_before_exit)
 
 
 def remove_observer(observer: object) -> bool:
@@ -292,10 +226,7 @@ def deliver(event: GenerationEvent) -> None:
 
 
 def flush(timeout_s: float = 5.0) -> bool:
-    """Wait until every observer has handled what was delivered so far; False if the time was too short.
-
-    Not to be called on the event loop that an async observer runs on: that one could not run meanwhile.
-    """
+    """Wait until every observer has handled what was delivered so far; False if the time was too short."""
     ends = time.monotonic() + max(0.0, timeout_s)
     marks = [each.mark() for each in tuple(deliveries)]
     return all(mark.reached.wait(max(0.0, ends - time.monotonic())) for mark in marks)
@@ -387,36 +318,16 @@ def _is_awaitable(answer: object) -> bool:
     return hasattr(type(answer), "__await__")
 
 
-def _running_loop() -> "asyncio.AbstractEventLoop | None":
-    import asyncio
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _before_exit() -> None:
-    """Give observers a moment for what waits; a program that only just logged something would lose it otherwise."""
-    if flush(AT_EXIT_S):
-        for each in tuple(deliveries):
-            each.rest(AT_EXIT_S)
-
-
-def _before_fork() -> None:
-    for each in tuple(deliveries):  # from Python 3.12 on a fork beside any thread makes the host print a warning
-        each.rest(0.05)
-
-
 def _after_fork_in_child() -> None:
-    """What waits is the parent's to deliver; the child's observers begin anew, and no loop of the parent's runs here."""
+    """What waits is the parent's to deliver; the child's observers begin anew, for none of its threads runs here."""
     global _registering
     _registering = threading.Lock()
     for each in tuple(deliveries):
-        each.forked()
+        each.reset()
 
 
-os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+atexit.register(flush, AT_EXIT_S)  # a program that only just logged something would lose it otherwise
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 __all__ = [
     "Observer",

@@ -38,13 +38,14 @@ _EVENT_BYTES: Final = 500
 class _Open:
     """A stage that was started by name and not ended yet."""
 
-    __slots__ = ("error", "owner", "stage", "started")
+    __slots__ = ("error", "inherited", "owner", "stage", "started")
 
     def __init__(self, stage: Stage, owner: tuple[int, int], started: int) -> None:
         self.stage = stage
         self.owner = owner
         self.started = started
         self.error: Any = None
+        self.inherited = False  # this is a forked child, and the stage is its parent's to end
 
 
 class _Totals:
@@ -97,6 +98,9 @@ class Session:
     def forked(self) -> None:
         """Go on in a forked child, where a thread of the parent's may have held the lock."""
         self._lock = threading.RLock()
+        for entries in self._open.values():
+            for each in entries:
+                each.inherited = True
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
@@ -111,6 +115,8 @@ class Session:
         error: str | None = None,
         traceback: str | None = None,
         last: bool = True,
+        first: bool = False,
+        again: bool = False,
     ) -> None:
         """Count an event, keep it, write it to the files and hand it to the observers.
 
@@ -119,6 +125,8 @@ class Session:
             data: as the caller gave it.
             error, traceback: as the caller gave them.
             last: its duration is that of a whole stage, and counts as such.
+            first: it is the end of a stage that nobody said the start of, and counts as a run of it.
+            again: its error counts already, where it came from.
         """
         kept, size = self.clean(data)
         event = GenerationEvent(
@@ -134,7 +142,7 @@ class Session:
         )
         with self._lock:
             self._keep((event, size + len(traceback or ""), True))
-            self._count(event, last)
+            self._count(event, last, first, again)
         if self.files is not None:
             self.files.write(event)
         if deliveries:
@@ -154,10 +162,18 @@ class Session:
 
         Args:
             plain: the data's one value is a scalar, or a dict of scalars that nobody else holds.
+            traceback: None for an error that was told, and counted, by a stage inside this one.
         """
         component = stage.component or events.UNKNOWN
         if not plain or error is not None or self.files is not None or deliveries:
-            self.note(kind, stage.name, component, data, duration_ms=duration_ms, error=error, traceback=traceback)
+            again = error is not None and traceback is None
+            self.note(
+                *(kind, stage.name, component, data),
+                duration_ms=duration_ms,
+                error=error,
+                traceback=traceback,
+                again=again,
+            )
             return
         event = GenerationEvent(
             stage.name, component, data, None, kind, self.session_id, duration_ms, None, self._now_ns()
@@ -195,21 +211,22 @@ class Session:
         name = stage if stage in self._stages or len(self._stages) < MOST_NAMES else OTHERS
         return self._stages.setdefault(name, _Totals())
 
-    def _count(self, event: GenerationEvent, last: bool) -> None:
+    def _count(self, event: GenerationEvent, last: bool, first: bool, again: bool) -> None:
         kind = event.event_type
         self.total_events += 1
         self._mention(event.component)
         totals = self._totals(event.stage)
-        totals.count += kind not in (events.END, events.ERROR)
+        totals.count += first or kind not in (events.END, events.ERROR)
         if event.duration_ms is not None and last:
             totals.duration_ms += event.duration_ms
         if kind == events.LLM_INTERACTION:
             self._count_llm(event)
         elif kind == events.FILE_WRITE and isinstance(event.data, dict):
-            path = str(event.data.get("file_path"))
+            given = event.data.get("file_path")
+            path = given if isinstance(given, str) else _hash_in(given)
             if path in self.files_written or len(self.files_written) < MOST_NAMES:
                 self.files_written[path] = self.files_written.get(path, 0) + 1
-        if event.error is not None:
+        if event.error is not None and not again:
             totals.errors += 1
             self.total_errors += 1
             if len(self.errors) < MOST_ERRORS:
@@ -290,7 +307,7 @@ class Session:
     def _innermost(self, component: str) -> Stage | None:
         if not self._open:
             return None
-        me = _owner()
+        me = runner()
         with self._lock:
             found = [
                 each
@@ -336,7 +353,7 @@ class Session:
         with self._lock:
             if sum(map(len, self._open.values())) < MOST_NAMES:
                 entries = self._open.setdefault((component, name), [])
-                entries.append(_Open(stage, _owner(), self.trace.monotonic_ns()))
+                entries.append(_Open(stage, runner(), self.trace.monotonic_ns()))
 
     def started(self, name: str, component: str, *, take: bool) -> _Open | None:
         """Return the stage of that name that this thread or task began last, else the one that anybody did.
@@ -348,7 +365,7 @@ class Session:
             entries = self._open.get((component, name))
             if not entries:
                 return None
-            me = _owner()
+            me = runner()
             found = next((each for each in reversed(entries) if each.owner == me), entries[-1])
             if take:
                 entries.remove(found)
@@ -409,7 +426,12 @@ def _error_of(event: GenerationEvent) -> dict[str, Any]:
     return said
 
 
-def _owner() -> tuple[int, int]:
+def _hash_in(kept: Any) -> str:
+    """Return what stands for a text of which a project keeps no more than a hash (`redact.capture`)."""
+    return str(kept.get("hash") or kept.get("preview") or events.UNKNOWN) if isinstance(kept, dict) else events.UNKNOWN
+
+
+def runner() -> tuple[int, int]:
     """Return who is running: the thread, and the task if there is one."""
     task: Any = None
     asyncio = sys.modules.get("asyncio")

@@ -15,9 +15,10 @@ from whence.generation import events
 from whence.generation.events import Cleaner, GenerationEvent
 from whence.generation.observers import deliver, deliveries
 from whence.generation.session import COMPONENT_SPAN, SessionTrace
+from whence.generation.told import remember, told
 from whence.record import context
 from whence.record.disabled import NoTrace
-from whence.record.failure import describe_error
+from whence.record.failure import describe_error, is_cancellation
 from whence.record.recorder import STRUCTURE
 from whence.record.trace import Stage, Trace
 
@@ -34,6 +35,16 @@ _texts = frozenset((str,)).issuperset
 _enter, _leave = context.enter, context.leave
 
 Named = str | Callable[..., Any] | None
+
+
+class Muted:
+    """A call that is left out, as long as it does not fail: errors are always recorded."""
+
+    __slots__ = ("args", "kwargs", "started", "trace")
+
+    def __init__(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.trace, self.args, self.kwargs = trace, args, kwargs
+        self.started = trace.monotonic_ns()
 
 
 class Site:
@@ -62,6 +73,13 @@ class Site:
             raise BadInput(f"max_per_s={max_per_s!r}; accepted: a number above 0")
         if not (_is_number(sample) and 0 <= sample <= 1):
             raise BadInput(f"sample={sample!r}; accepted: a number from 0 to 1")
+        self.options: dict[str, Any] = {
+            "capture_args": capture_args,
+            "capture_result": capture_result,
+            "component": component,
+            "max_per_s": max_per_s,
+            "sample": sample,
+        }
         self.stage = stage
         self.capture_args = capture_args
         self.capture_result = capture_result
@@ -80,14 +98,7 @@ class Site:
 
     def of(self, function: Callable[..., Any]) -> "Site":
         """Return the same site for a function, whose signature it knows."""
-        site = Site(
-            self.stage,
-            capture_args=self.capture_args,
-            capture_result=self.capture_result,
-            component=self.component,
-            max_per_s=self.max_per_s,
-            sample=self.sample,
-        )
+        site = Site(self.stage, **self.options)
         try:
             parameters = tuple(inspect.signature(function).parameters.values())
         except (TypeError, ValueError):  # a builtin that does not tell
@@ -109,11 +120,22 @@ class Site:
         site._sources = _sources(names, bool(site._bound))
         return site
 
+    def __reduce__(self) -> Any:
+        return _site, (self.stage, self.options)  # its counts are those of this process
+
     # -- a call ------------------------------------------------------------------------------------------------------
 
-    def begin(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage | None:
-        """Record that a call begins, and make it the current stage; None if it could not be recorded (and counted)."""
+    def begin(
+        self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any], *, failed: bool = False
+    ) -> Stage | Muted | None:
+        """Record that a call begins, and make it the current stage; None if it could not be recorded (and counted).
+
+        Args:
+            failed: it is known already that the call failed; so it is recorded in any case.
+        """
         try:
+            if self.limited and not failed and self.left_out(trace):
+                return Muted(trace, args, kwargs)
             attributes: dict[str, Any] | None = None
             plain = True
             if self.capture_args:
@@ -166,8 +188,10 @@ class Site:
         finally:
             _leave(inside)
 
-    def end(self, stage: Stage, outputs: dict[str, Any] | None) -> None:
+    def end(self, stage: Stage | Muted, outputs: dict[str, Any] | None) -> None:
         """Record that a call has ended, with what it gave."""
+        if type(stage) is not Stage:
+            return
         try:
             if stage._scope is not None:
                 _leave(stage._scope)
@@ -182,21 +206,52 @@ class Site:
         except Exception as exc:  # noqa: BLE001 - as above
             stage.trace.refused("observable", exc)
 
-    def fail(self, stage: Stage, error: BaseException, outputs: dict[str, Any] | None = None) -> None:
-        """Record that a call has failed, with the whole stack."""
+    def fail(
+        self,
+        stage: Stage | Muted,
+        error: BaseException,
+        outputs: dict[str, Any] | None = None,
+        *,
+        block: bool = False,
+    ) -> None:
+        """Record that a call has failed: with the whole stack, unless a stage inside it has told that already.
+
+        One that was cancelled has not failed: its outputs say that it was.
+
+        Args:
+            block: what failed is the block of a `with`.
+        """
         try:
+            cancelled = is_cancellation(error)
+            if isinstance(stage, Muted):
+                begun = None if cancelled else self.begin(stage.trace, stage.args, stage.kwargs, failed=True)
+                if not isinstance(begun, Stage):
+                    return
+                begun._started = stage.started
+                stage = begun
+            if cancelled:
+                self.end(stage, {**(outputs or {}), "cancelled": True})
+                return
             if stage._scope is not None:
                 _leave(stage._scope)
-            about = describe_error(error)
-            stack = events.stack(error)
-            stage.end(outputs, {**about, "traceback": stack})
-            data, message = {**(outputs or {}), "error_type": about["type"]}, about["message"] or about["type"]
+            data, stack, known = dict(outputs or {}), None, told(stage, error, block=block)
+            if known is not None:
+                kind, message = known.type, known.message
+                stage.end(outputs, known.error())
+                data["same_as"] = known.record
+            else:
+                about = describe_error(error)
+                kind, message = about["type"], about["message"]
+                stack = events.stack(error)
+                record = stage.end(outputs, {**about, "traceback": stack})
+                remember(stage, error, block, record, kind, message)
+            data["error_type"] = kind
             trace = stage.trace
             if type(trace) is SessionTrace and trace.session is not None:
                 took = (trace.monotonic_ns() - stage._started) / 1e6
-                trace.session.observed(events.ERROR, stage, data, False, took, message, stack)
+                trace.session.observed(events.ERROR, stage, data, False, took, message or kind, stack)
             elif deliveries:
-                _deliver(stage, events.ERROR, data, message, stack)
+                _deliver(stage, events.ERROR, data, message or kind, stack)
         except Exception as exc:  # noqa: BLE001 - as above
             stage.trace.refused("observable", exc)
 
@@ -251,14 +306,9 @@ class Site:
                 return True
         return False
 
-    def failed_unrecorded(
-        self, trace: Trace, started: int, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
-    ) -> None:
-        """Record a call after all, because it failed: errors are always recorded."""
-        stage = self.begin(trace, args, kwargs)
-        if stage is not None:
-            stage._started = started
-            self.fail(stage, error)
+
+def _site(stage: str, options: dict[str, Any]) -> Site:
+    return Site(stage, **options)
 
 
 def _deliver(stage: Stage, kind: str, data: dict[str, Any], error: str | None = None, stack: str | None = None) -> None:
@@ -304,6 +354,10 @@ def _name_of_spec(value: Any) -> str | None:
     return _name(value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None))
 
 
+def _name_or_that_of(value: Any) -> str | None:
+    return _name(value) or _name_of_spec(value)
+
+
 def _component_name_of(value: Any) -> str | None:
     return _name(getattr(value, "component_name", None))
 
@@ -314,6 +368,7 @@ def _name_of(value: Any) -> str | None:
 
 _READ: Final[Mapping[str, Callable[[Any], str | None]]] = {
     "argument": _name,
+    "component": _name_or_that_of,
     "spec": _name_of_spec,
     "self.component_name": _component_name_of,
     "name": _name,
@@ -330,7 +385,8 @@ def _sources(names: Mapping[str, tuple[int, Any]], bound: bool) -> tuple[tuple[s
         names: parameter → (position or -1, default or None).
         bound: the first parameter is `self` or `cls`.
     """
-    found = [("argument", name, *names[name]) for name in ("component_name", "component") if name in names]
+    found = [("argument", "component_name", *names["component_name"])] if "component_name" in names else []
+    found += [("component", "component", *names["component"])] if "component" in names else []
     found += [("spec", "spec", *names["spec"])] if "spec" in names else []
     found += [("self.component_name", "self", 0, None)] if bound else []
     found += [("name", "name", *names["name"])] if "name" in names else []

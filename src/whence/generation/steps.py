@@ -6,8 +6,8 @@ import types
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Final
 
+from whence.generation.default import here
 from whence.generation.events import Cleaner
-from whence.generation.logger import here
 from whence.generation.site import Site
 from whence.record import context
 from whence.record.trace import Stage, Trace
@@ -20,14 +20,15 @@ MOST_CHARS: Final = 64 * 1024
 
 
 class _Steps:
-    """The stage of something that steps, and what it has yielded so far."""
+    """The stage of something that steps, if it has one, and what it has yielded so far."""
 
-    __slots__ = ("_captures", "_chars", "_items", "_kept", "_site", "_stage")
+    __slots__ = ("_begun", "_captures", "_chars", "_items", "_kept", "_site", "_stage")
 
-    def __init__(self, site: Site, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, site: Site, trace: Trace | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._site = site
-        self._stage = site.begin(trace, args, kwargs)
-        self._captures = site.capture_result
+        self._begun = site.begin(trace, args, kwargs) if trace else None
+        self._stage = self._begun if isinstance(self._begun, Stage) else None
+        self._captures = site.capture_result and self._stage is not None
         self._items = 0
         self._chars = 0
         self._kept: list[Any] = []
@@ -53,13 +54,13 @@ class _Steps:
 
     def ended(self, result: Any = None, *, closed: bool = False) -> None:
         """Record the end: it returned, or was closed before."""
-        if self._stage is not None:
-            self._site.end(self._stage, self._outputs(result, closed))
+        if self._begun is not None:
+            self._site.end(self._begun, self._outputs(result, closed))
 
     def failed(self, error: BaseException) -> None:
         """Record the end: it raised."""
-        if self._stage is not None:
-            self._site.fail(self._stage, error, self._outputs(None, False))
+        if self._begun is not None:
+            self._site.fail(self._begun, error, self._outputs(None, False))
 
     def _outputs(self, result: Any, closed: bool) -> dict[str, Any]:
         outputs: dict[str, Any] = {"items": self._items}
@@ -79,19 +80,11 @@ def _cleaned(stage: Stage, item: Any) -> tuple[Any, int]:
         return None, 0
 
 
-def _recorded(site: Site) -> Trace | None:
-    """Return the trace to record something that steps into; None if it is not to be recorded."""
-    trace = here()
-    if not trace or (site.limited and site.left_out(trace)):
-        return None
-    return trace
-
-
 def generator(function: Callable[..., Generator[Any, Any, Any]], site: Site) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        trace = _recorded(site)
-        if trace is None:
-            return (yield from _unrecorded_steps(function, site, args, kwargs))
+        trace = here()
+        if not trace:
+            return (yield from function(*args, **kwargs))
         return (yield from _stepped(function, site, trace, args, kwargs))
 
     return wrapper
@@ -152,21 +145,6 @@ def _close(inner: Generator[Any, Any, Any], steps: _Steps) -> None:
     steps.ended(closed=True)
 
 
-def _unrecorded_steps(
-    function: Callable[..., Generator[Any, Any, Any]], site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Generator[Any, Any, Any]:
-    trace = here()
-    started = trace.monotonic_ns() if trace else 0
-    try:
-        return (yield from function(*args, **kwargs))
-    except GeneratorExit:
-        raise
-    except BaseException as exc:
-        if trace:
-            site.failed_unrecorded(trace, started, args, kwargs, exc)
-        raise
-
-
 def awaitable_generator(function: Callable[..., Any], site: Site) -> Callable[..., Any]:
     """Wrap what `types.coroutine` made: a generator that can be awaited."""
     return types.coroutine(generator(function, site))
@@ -175,33 +153,25 @@ def awaitable_generator(function: Callable[..., Any], site: Site) -> Callable[..
 def async_generator(function: Callable[..., AsyncGenerator[Any, Any]], site: Site) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         inner = function(*args, **kwargs)
-        trace = _recorded(site)
-        steps = _Steps(site, trace, args, kwargs) if trace is not None else None
-        unrecorded = here() if steps is None else None
-        started = unrecorded.monotonic_ns() if unrecorded else 0
+        steps = _Steps(site, here(), args, kwargs)
         sent: Any = None
         thrown: BaseException | None = None
         while True:
-            scope = steps.enter() if steps is not None else None
+            scope = steps.enter()
             try:
                 item = await inner.asend(sent) if thrown is None else await inner.athrow(thrown)
             except StopAsyncIteration:
                 _left(scope)
-                if steps is not None:
-                    steps.ended()
+                steps.ended()
                 return
             except BaseException as exc:
                 _left(scope)
-                if steps is not None:
-                    steps.failed(exc)
-                elif unrecorded:
-                    site.failed_unrecorded(unrecorded, started, args, kwargs, exc)
+                steps.failed(exc)
                 raise
             finally:
                 thrown = sent = None  # as above
                 _left(scope)
-            if steps is not None:
-                steps.yielded(item)
+            steps.yielded(item)
             try:
                 sent = yield item
             except GeneratorExit:
@@ -214,15 +184,13 @@ def async_generator(function: Callable[..., AsyncGenerator[Any, Any]], site: Sit
     return wrapper
 
 
-async def _aclose(inner: AsyncGenerator[Any, Any], steps: _Steps | None) -> None:
-    scope = steps.enter() if steps is not None else None
+async def _aclose(inner: AsyncGenerator[Any, Any], steps: _Steps) -> None:
+    scope = steps.enter()
     try:
         await inner.aclose()
     except BaseException as exc:
         _left(scope)
-        if steps is not None:
-            steps.failed(exc)
+        steps.failed(exc)
         raise
     _left(scope)
-    if steps is not None:
-        steps.ended(closed=True)
+    steps.ended(closed=True)

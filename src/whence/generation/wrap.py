@@ -10,24 +10,11 @@ from whence.generation.site import Site
 
 ENTRY_POINTS: Final[Mapping[str, str]] = {
     "generate_component": "component_generation",
-    "generate_components": "component_generation",
-    "generate": "generation",
-    "_generate_with_llm": "llm_request",
-    "generate_with_llm": "llm_request",
-    "_call_llm": "llm_request",
-    "call_llm": "llm_request",
-    "create_prompt": "llm_prompt",
-    "_create_prompt": "llm_prompt",
-    "render_template": "template_render",
-    "_render_template": "template_render",
-    "apply_template": "template_render",
-    "validate_syntax": "validation",
-    "_validate_syntax": "validation",
-    "validate": "validation",
-    "heal": "healing",
-    "_heal": "healing",
+    "_generate_component": "component_generation",
+    "_write_component_file": "file_write",
 }
-"""What `patch_existing_generator` looks for: method → stage."""
+"""What `patch_existing_generator` looks for: method → stage. The two of the original generator (D3), and the public name
+that its design has for the first."""
 _MISSING: Final = object()
 
 
@@ -103,8 +90,8 @@ def observe(target: Any, stages: Mapping[str, str], **options: Any) -> Observati
 
 
 def patch_existing_generator(generator: Any, **options: Any) -> Observation:
-    """Observe what looks like the entry points of a generator (D3): `generate_component`, `generate`,
-    `_generate_with_llm`, and the other names of `ENTRY_POINTS`.
+    """Observe the entry points of a generator of components (D3): `generate_component` or `_generate_component`, and
+    `_write_component_file`. For methods of other names there is `observe`.
 
     Args:
         generator: an object or a class.
