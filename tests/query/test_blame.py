@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,165 @@ def test_a_step_of_an_earlier_run_is_followed_too() -> None:
     assert steps_of(found) == ["make", "add"]
     assert found.lines[0].step is not None
     assert found.lines[0].step.trace_id == first.trace_id
+
+
+def test_a_step_of_an_unrelated_run_that_made_the_same_text_is_only_supposed(runtime: Runtime) -> None:
+    """What this run was given and did not make is another project's line only in that it reads the same."""
+    with whence.trace("other") as trace:
+        trace.transform("unrelated", "import os\n", "import os\nx = 1\n", component="Z", subject="/other/file.py")
+    with whence.trace("mine") as trace:
+        trace.transform("h1", "import os\nx = 1\n", "import os\nx = 1\ny = 2\n")
+        trace.wrote(PATH, "import os\nx = 1\ny = 2\n", verify=False)
+
+    found = query.blame(PATH, text="import os\nx = 1\ny = 2\n")
+
+    assert steps_of(found) == ["", "unrelated", "h1"]
+    assert [line.sure for line in found.lines] == ["unknown", "inferred", "confirmed"]
+    step = found.lines[1].step
+    assert step is not None
+    assert found.lines[1].why.endswith(f"; the same text was made by unrelated in another run, {step.trace_id}")
+    assert step.trace_id != found.trace_id
+    assert "in another run" not in found.lines[2].why
+
+
+@pytest.mark.parametrize("tie", ["component", "subject", "path", "content"])
+def test_an_earlier_run_for_the_same_thing_is_certain(tie: str) -> None:
+    """It had the same component or subject, or wrote the same file, or a file that this run then read."""
+    first = Generation()
+    second = Generation(first.store, 2)
+    of: dict[str, Any] = {"component": "todo"} if tie == "component" else {}
+    said = {"subject": "app/todo_store.py"} if tie == "subject" else {}
+    first.transform("make", None, "one\n", said=said, **of)
+    if tie == "path":
+        first.wrote(PATH, "something else\n")
+    if tie == "content":
+        first.wrote("/elsewhere/draft.py", "one\n")
+    second.transform("add", "one\n", "one\ntwo\n", **of)
+    second.wrote(PATH, "one\ntwo\n", **of)
+    first.done()
+
+    found = query.blame(PATH, store=second.done(), text="one\ntwo\n")
+
+    assert [(line.sure, line.step and line.step.name) for line in found.lines] == [
+        ("confirmed", "make"),
+        ("confirmed", "add"),
+    ]
+
+
+def test_of_several_runs_the_one_that_is_tied_to_this_is_taken() -> None:
+    first = Generation()
+    stranger, mine = Generation(first.store, 2), Generation(first.store, 3)
+    first.transform("make", None, "one\n")
+    first.wrote(PATH, "one\n")
+    stranger.transform("make-too", None, "one\n")
+    mine.wrote(PATH, "one\n")
+    first.done()
+    stranger.done()
+
+    found = query.blame(PATH, store=mine.done(), text="one\n")
+
+    assert (steps_of(found), found.lines[0].sure) == (["make"], "confirmed")
+
+
+def test_a_model_that_answered_the_same_in_another_run_is_only_supposed() -> None:
+    other = Generation()
+    mine = Generation(other.store, 2)
+    answer = CODE * 20  # long enough to be kept under its hash
+    other.llm("write another", answer, component="other")
+    mine.wrote(PATH, answer, component="todo")
+    other.done()
+
+    found = query.blame(PATH, store=mine.done(), text=answer)
+
+    assert {line.sure for line in found.lines} == {"inferred"}
+    assert f"the same text was made by llm in another run, {other.trace_id}" in found.lines[0].why
+
+
+def test_an_erased_text_that_another_run_made_too_is_only_supposed() -> None:
+    other = Generation()
+    mine = Generation(other.store, 2)
+    other.transform("make", None, "one\n")
+    mine.wrote(PATH, "one\n")
+    other.done()
+    mine.done().erase_content(sha256("one\n"))
+
+    (line,) = query.blame(PATH, store=mine.store, text="one\n").lines
+
+    assert (line.step and line.step.name, line.sure) == ("make", "inferred")
+    assert "in another run" in line.why
+
+
+# -- blanks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reformat",
+    [
+        lambda text: text.replace("  ", "    "),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("  ", "\t"),
+        lambda text: text.replace(" ", "   "),
+    ],
+)
+def test_a_formatter_that_changes_blanks_hides_nobody(reformat: Callable[[str], str]) -> None:
+    before = "class A:\n  def put(self):\n    x=1\n    return x\n"
+    healed = before.replace("    x=1\n", "    from observability import trace\n    x=1\n")
+    after = reformat(healed.replace("return x", "return (x)"))
+    run = Generation()
+    run.transform("make", None, before)
+    run.transform("healer", before, healed)
+    run.transform("formatter", healed, after)
+    run.wrote(PATH, after)
+
+    found = query.blame(PATH, (1, 5), store=run.done(), text=after)
+
+    assert steps_of(found) == ["make", "make", "healer", "make", "formatter"]
+    for line, old in zip(found.lines[:4], healed.split("\n"), strict=False):
+        changed = line.text != old
+        assert line.sure == ("inferred" if changed else "confirmed")
+        assert line.why.endswith("; formatter changed its blanks only") == changed
+    assert len(found.lines[2].passed) == 2  # the formatter, and the file
+    assert found.lines[4].sure == "confirmed"
+    assert any("+    from observability import trace" in story.diff for story in found.stories)
+
+
+def test_a_line_that_a_step_adds_beside_one_that_reads_the_same_is_its_own() -> None:
+    """Only a line that is gone can be the one whose blanks were changed."""
+    before, after = "import os\nx = 1\n", "import os\nx = 1\n    import os\n"
+    run = Generation()
+    run.transform("make", None, before)
+    run.transform("healer", before, after)
+    run.wrote(PATH, after)
+
+    found = query.blame(PATH, store=run.done(), text=after)
+
+    assert [(line.sure, line.step and line.step.name) for line in found.lines] == [
+        ("confirmed", "make"),
+        ("confirmed", "make"),
+        ("confirmed", "healer"),
+    ]
+
+
+@pytest.mark.parametrize(("line", "recognised"), [("x", False), ("})", False), ("  })  ", False), ("go(", True)])
+def test_a_line_of_one_or_two_characters_is_not_recognised_by_itself(line: str, recognised: bool) -> None:
+    """Brackets are everywhere: that a template has one too says nothing."""
+    run = Generation()
+    result = f"made = 1\n{line}\nmade = 2\n"
+    run.transform("render", None, result, materials=[("template", "t.j2", f"other = 1\n{line}\nother = 2\n")])
+    run.wrote(PATH, result)
+
+    found = query.blame(PATH, 2, store=run.done(), text=result)
+
+    assert (found.lines[1].origin is not None) == recognised
+
+
+def test_a_closing_bracket_is_no_line_whose_blanks_were_changed() -> None:
+    run = Generation()
+    run.transform("make", None, "one = 1\n})\nlast\n")
+    run.transform("healer", "one = 1\n})\nlast\n", "one = 1\n  })\nlast\n")
+    run.wrote(PATH, "one = 1\n  })\nlast\n")
+
+    assert steps_of(query.blame(PATH, store=run.done(), text="one = 1\n  })\nlast\n")) == ["make", "healer", "make"]
 
 
 def test_what_was_there_before_the_first_step_is_not_blamed_on_it() -> None:

@@ -1,5 +1,6 @@
 """Lines that a model's words were filled into: blame names the template, the variable, and the call with its prompt."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from whence import query
 from whence.generation import GenerationLogger
 from whence.model import record as kinds
 from whence.query.blame import Blame, Origin
+from whence.query.filling import Value, _Open, filled
+from whence.query.lineage import Ref
 from whence.runtime.runtime import Runtime
 
 PATH = "/srv/app/page.py"
@@ -199,6 +202,44 @@ def test_no_template_is_too_odd(template: list[str], value: str, result: list[st
 
     assert [line.text for line in found.lines] == text[:-1].split("\n")
     assert {line.step is not None for line in found.lines} == {True}
+
+
+@given(st.lists(st.one_of(st.none(), st.text("ab,", max_size=3)), min_size=1, max_size=8), st.text("ab, ", max_size=20))
+def test_what_is_in_the_gaps_is_what_a_pattern_would_find(parts: list[str | None], line: str) -> None:
+    """As little as may be in each gap, from the first one on."""
+    pattern = "".join("(.*?)" if part is None else re.escape(part) for part in parts)
+    found = re.fullmatch(pattern, line)
+
+    if None in parts:
+        assert _Open(0, parts, telling=True).fits(line) == (found and found.groups())
+
+
+def test_a_line_with_many_gaps_that_it_nearly_is_takes_no_time() -> None:
+    """Trying every way to fill six gaps would take minutes."""
+    template = ",".join(["{{ a }}"] * 6) + ",zzzzzz;\n"
+    line = "," * 390
+
+    found = rendered(template, f"{line}\n{line},zzzzzz;\n", ("variable", "a", "none of it"))
+
+    assert [line.sure for line in found.lines] == ["confirmed", "inferred"]
+
+
+@given(
+    st.lists(st.sampled_from(["{{ a }}", "x = {{ a }};", "# {{ b }}", "# {{ c }} end", "plain", "[{{ b }}{{ c }}]"])),
+    st.sampled_from(["one", "two\nlines\nof it", "end"]),
+    st.lists(st.sampled_from(["one", "x = one;", "x = two", "lines", "of it;", "# some end", "# none", "[some end]"])),
+)
+def test_a_line_is_found_among_many_as_it_would_be_alone(template: list[str], text: str, wanted: list[str]) -> None:
+    """Lines of a template are looked up by how they begin and end; that leaves none out."""
+    values = [Value.of("variable", name, Ref(key=name), said) for name, said in (("a", text), ("b", "some"))]
+
+    among = dict(filled(template, values, wanted, range(len(wanted))))
+
+    for n, line in enumerate(wanted):
+        alone = [fill for each in template for _, fill in filled([each], values, [line], [0])]
+        assert (n in among) == bool(alone)
+        if alone:
+            assert among[n].values in [fill.values for fill in alone]
 
 
 # -- decisions beside a step -------------------------------------------------------------------------------------------

@@ -129,18 +129,180 @@ def test_an_attempt_that_changed_nothing_says_so() -> None:
     assert "attempt 1 (rule-1) changed nothing; gave up" in log.why
 
 
-def test_an_attempt_that_failed_itself_says_how() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "TimeoutError", "message": "the model did not answer"},
+        {"exception": "builtins.TimeoutError", "args": ["the model did not answer"]},  # as one is kept that was given
+        "TimeoutError: the model did not answer",
+    ],
+)
+def test_an_attempt_that_failed_itself_says_how(error: Any) -> None:
     run = Generation()
     run.check("names", SOURCE, (1, "undefined"), component="todo")
-    error = {"type": "TimeoutError", "message": "the model did not answer"}
     said = {"action": "heal", "error": error}
     run.transform("mend", SOURCE, None, said=said, component="todo")
 
     log = the_log(run)
 
-    assert log.outcome == "unknown"
+    assert log.outcome == "unchanged"
     assert log.attempts[0].number == 1
-    assert "failed itself: TimeoutError: the model did not answer" in log.why
+    assert log.why == (
+        "attempt 1 failed itself: TimeoutError: the model did not answer; "
+        "gave up after 1 attempt with names: undefined (line 1)"
+    )
+    assert [each.message for each in log.remaining] == ["undefined"]
+
+
+def test_of_a_healer_that_failed_without_any_check_nothing_is_known() -> None:
+    run = Generation()
+    run.transform("mend", SOURCE, None, said={"action": "heal", "error": {"type": "E", "message": "m"}})
+
+    assert the_log(run).outcome == "unknown"
+
+
+def test_a_healer_that_failed_leaves_what_another_fixed_as_it_is() -> None:
+    run = Generation()
+    run.check("names", SOURCE, (1, "undefined"), component="todo")
+    heal(run, 1, SOURCE, FIRST)
+    run.check("names", FIRST, component="todo")
+    run.transform("mend", FIRST, None, said={"action": "heal", "error": "killed"}, component="todo")
+
+    log = the_log(run)
+
+    assert (log.outcome, log.remaining) == ("healed", ())
+
+
+# -- what nothing shows to be mended ---------------------------------------------------------------------------------
+
+
+def test_a_check_that_could_not_tell_mends_nothing() -> None:
+    run = Generation()
+    run.check("syntax", SOURCE, (1, "bad"), component="todo")
+    heal(run, 1, SOURCE, SECOND)
+    run.check("syntax", SECOND, component="todo", said={"passed": None, "error": "checker died"})
+
+    log = the_log(run)
+
+    assert (log.outcome, log.attempts[0].fixed) == ("unknown", ())
+    assert [each.message for each in log.remaining] == ["bad"]
+    assert log.why == (
+        "attempt 1 (rule-1) could not be checked again for syntax: bad (line 1); "
+        "whether that healed it is not recorded; not checked again: syntax: bad (line 1)"
+    )
+
+
+def test_where_nothing_was_tried_a_check_that_could_not_tell_takes_nothing_back() -> None:
+    run = Generation()
+    run.check("syntax", SOURCE, (1, "bad"), component="left")
+    for component in ("left", "untold"):
+        run.check("syntax", SOURCE, component=component, said={"passed": None, "error": "checker died"})
+    run.check("style", SOURCE, component="scored", said={"passed": None, "score": 0.5})
+    run.done()
+
+    logs = {log.component: (log.outcome, log.why) for log in query.healing(run.trace_id, store=run.store)}
+
+    assert logs == {
+        "left": ("not_tried", "nothing was tried; syntax: bad (line 1) failed"),
+        "untold": ("unknown", "not every check could tell"),
+        "scored": ("not_needed", "every check passed"),
+    }
+
+
+def test_a_check_that_could_not_tell_may_still_have_found_something() -> None:
+    run = Generation()
+    run.check("syntax", SOURCE, (1, "bad"), (2, "worse"), component="todo")
+    heal(run, 1, SOURCE, SECOND)
+    run.check("syntax", SECOND, (2, "bad"), component="todo", said={"passed": None})
+
+    log = the_log(run)
+
+    assert (log.outcome, log.attempts[0].fixed) == ("unchanged", ())
+    assert [each.message for each in log.attempts[0].still] == ["bad"]
+    assert {each.message for each in log.remaining} == {"bad", "worse"}
+
+
+@pytest.mark.parametrize(("syntax", "outcome"), [([], "unknown"), ([(1, "bad")], "better")])
+def test_a_check_that_was_not_run_again_is_not_held_to_be_mended(
+    syntax: list[tuple[int | None, str]], outcome: str
+) -> None:
+    """However often another one passes: what failed is carried on to the end."""
+    run = Generation()
+    run.check("import", SOURCE, (1, GONE), component="todo")
+    run.check("syntax", SOURCE, *syntax, component="todo")
+    heal(run, 1, SOURCE, FIRST)
+    run.check("syntax", FIRST, component="todo")
+    heal(run, 2, FIRST, SECOND)
+    run.check("syntax", SECOND, component="todo")
+
+    log = the_log(run)
+
+    assert (log.outcome, [each.message for each in log.remaining]) == (outcome, [GONE])
+    assert f"was not checked again for import: {GONE} (line 1)" in log.sentences[0]
+    assert log.sentences[-1] == f"not checked again: import: {GONE} (line 1)"
+    assert "healed after" not in log.why
+
+
+def test_what_is_checked_again_only_after_a_later_attempt_is_healed_then() -> None:
+    run = Generation()
+    run.check("import", SOURCE, (1, GONE), component="todo")
+    heal(run, 1, SOURCE, FIRST)
+    run.check("syntax", FIRST, component="todo")
+    heal(run, 2, FIRST, SECOND)
+    run.check("import", SECOND, component="todo")
+
+    log = the_log(run)
+
+    assert (log.outcome, log.remaining) == ("healed", ())
+
+
+def test_after_an_attempt_that_was_not_checked_what_failed_may_still_fail() -> None:
+    run = Generation()
+    run.check("import", SOURCE, (1, GONE), component="todo")
+    heal(run, 1, SOURCE, FIRST)
+
+    log = the_log(run)
+
+    assert log.outcome == "unknown"
+    assert [each.message for each in log.remaining] == [GONE]
+    assert "attempt 1 (rule-1) was not checked afterwards" in log.why
+
+
+@pytest.mark.parametrize(
+    ("now", "total", "outcome", "said"),
+    [
+        (range(5, 105), 145, "better", "left at least 5 fewer failures of names (145 after 150)"),
+        (range(5, 105), 155, "worse", "left at least 5 more failures of names (155 after 150)"),
+        (range(5, 105), 150, "unchanged", "gave up after 1 attempt with names: e5; names: e6; names: e7, and 147 more"),
+        (range(60, 120), 60, "better", "left at least 90 fewer failures of names (60 after 150)"),
+    ],
+)
+def test_a_failure_that_was_not_listed_before_is_not_new(now: range, total: int, outcome: str, said: str) -> None:
+    """A check lists a hundred at most, and says how many there are."""
+    run = Generation()
+    run.check("names", SOURCE, *((None, f"e{n}") for n in range(100)), component="todo", said={"failures_total": 150})
+    heal(run, 1, SOURCE, FIRST)
+    run.check("names", FIRST, *((None, f"e{n}") for n in now), component="todo", said={"failures_total": total})
+
+    log = the_log(run)
+
+    (attempt,) = log.attempts
+    assert (log.outcome, attempt.introduced) == (outcome, ())
+    assert len(attempt.fixed) == (60 if total == 60 else 0)  # those that are no longer listed, where all are
+    assert said in log.why
+
+
+def test_what_a_content_was_found_to_have_when_it_was_at_hand_counts_most() -> None:
+    """An attempt that changed nothing is not the reason that a check fails one time and passes another."""
+    run = Generation()
+    run.check("names", SOURCE, (1, "undefined"), component="todo")
+    heal(run, 1, SOURCE, SOURCE)
+    run.check("names", SOURCE, component="todo")
+
+    (attempt,) = the_log(run).attempts
+
+    assert [run.passed for run in attempt.checks_before] == [False]
+    assert [run.passed for run in attempt.checks_after] == [True]
 
 
 def test_what_was_not_checked_again_is_neither_fixed_nor_failing() -> None:

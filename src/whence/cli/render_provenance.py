@@ -38,7 +38,7 @@ _OUTCOMES = {
     "healed": ("✓", GOOD, "healed"),
     "not_needed": ("✓", GOOD, "no healing needed"),
     "better": ("◌", MAYBE, "better, not healed"),
-    "unknown": ("◌", MAYBE, "not known: nothing was checked afterwards"),
+    "unknown": ("◌", MAYBE, "not known: that was not checked afterwards, or could not be told"),
     "unchanged": ("✗", BAD, "not healed"),
     "worse": ("✗", BAD, "worse than before"),
     "not_tried": ("✗", BAD, "failed, and nothing was tried"),

@@ -5,22 +5,37 @@ the other contents that went in (a template, a variable, a prompt), and those ar
 more to follow, the step at hand put the line there. What rests on hashes alone is *confirmed*; where a text was merely
 found within another (a response, a template with its gaps filled in) it is *inferred*; the rest says why it is *unknown*.
 Of a gap that a model's answer was filled into, the call is told as well.
+A line of which a step changed no more than the blanks goes on to who wrote it, and so does a text that only another run made:
+both are inferred, and said.
 
 Lines that repeat are told apart by their place between those that do not (`whence.query.lines`).
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from whence.errors import BadInput
 from whence.query.filling import GIVEN, Answers, Value, filled, holding, materials_of, templates_of, values_of
-from whence.query.lineage import TELLING, Call, Lineage, Made, Moment, Ref, Step, Sure
+from whence.query.lineage import TELLING, Call, Lineage, Made, Ref, Step, Sure
 from whence.query.lines import aligned
 from whence.query.recorded_file import Found, State, found_for
-from whence.query.segments import Run, Seam, chain, cut_out, places, seams, sewn, split, through
+from whence.query.segments import (
+    Run,
+    Seam,
+    Task,
+    Verdict,
+    chain,
+    cut_out,
+    places,
+    reblanked,
+    seams,
+    sewn,
+    split,
+    through,
+)
 from whence.query.story import Story, tell
 from whence.store.current import current
 from whence.store.interface import Store
@@ -66,49 +81,6 @@ class Blame(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[LineBlame, ...]
     steps: tuple[Step, ...]  # every step that the lines came from or passed through, the last one first
     stories: tuple[Story, ...] = ()  # of the lines that were asked for
-
-
-@dataclass(slots=True, frozen=True)
-class _Verdict:
-    """What is said of lines where the way ends."""
-
-    step: Step | None
-    sure: Sure
-    why: str
-    role: str = ""
-    name: str = ""
-    key: str = ""
-    made: Made | Call | None = None
-    call: tuple[Call, Sure] | None = None  # the call whose answer was filled in, and how sure that is
-
-
-@dataclass(slots=True, frozen=True)
-class _Task:
-    """Lines of a text to be followed back from a moment; and what is to be said if nothing made that text."""
-
-    ref: Ref
-    runs: list[Run]
-    at: Moment
-    otherwise: _Verdict
-    sure: Sure = "confirmed"
-    depth: int = 0
-    loosely: bool = True  # where nothing made the text by its hash, what is like it is looked for
-    been: frozenset[str] = frozenset()  # where the way went, once a clock that was put back lets it go forwards too
-
-    def before(self, made: Made) -> "_Task":
-        """Return the task as it is before a step was taken; its text and lines are still those after it."""
-        record = made.record
-        been = self.been
-        if been or not self.at.after(record):
-            been |= {record.record_id, *(link.step.record_id for run in self.runs[:1] for link in chain(run.path))}
-        at = Moment(
-            record.trace,
-            record.ts_ns,
-            record.record_id,
-            record.component or self.at.component,
-            made.said.subject or self.at.subject,
-        )
-        return replace(self, at=at, depth=self.depth + 1, been=been, loosely=True)
 
 
 def blame(
@@ -193,7 +165,7 @@ class _Follower:
     def __init__(self, lineage: Lineage, found: Found) -> None:
         self.lineage, self.found = lineage, found
         self.steps: dict[str, Step] = {}
-        self.ended: dict[int, tuple[Run, _Verdict]] = {}  # by place in the content
+        self.ended: dict[int, tuple[Run, Verdict]] = {}  # by place in the content
         self._passed: dict[int, tuple[str, ...]] = {}
         self.answers = Answers(lineage)
 
@@ -201,71 +173,86 @@ class _Follower:
         """Return every line of the file, each with where its way ends."""
         found = self.found
         stored = self.lineage.lines(found.ref)
+        at = replace(found.at, path=found.file.name if found.file is not None else "")
         written: Step | None = None
         if found.file is not None:
             written = self._noted(self.lineage.step_of_file(found.file, found.ref))
         if stored is None:
-            self._end([Run(0, 0, len(found.shown))], self._by_hashes())
+            task = Task(found.ref, [Run(0, 0, len(found.shown))], at, Verdict(None, "unknown", ""))
+            self._end(task, task.runs, self._by_hashes(task))
         elif stored:
             runs = [Run(0, 0, len(stored))]
             runs = through(runs, written, found.ref) if written is not None else runs
             said = "no recorded step made this content"
-            unmade = _Verdict(written, "confirmed" if written is not None else "unknown", said)
-            waiting = [_Task(found.ref, runs, found.at, unmade)]
+            unmade = Verdict(written, "confirmed" if written is not None else "unknown", said)
+            waiting = [Task(found.ref, runs, at, unmade)]
             while waiting:
                 waiting += self._back(waiting.pop())
         return tuple(self._line(n, stored) for n in range(len(found.shown)))
 
-    def _back(self, task: _Task) -> Iterator[_Task]:
+    def _back(self, task: Task) -> Iterator[Task]:
         """Take lines one step back: end their way, or yield what is to be followed further."""
         made = self.lineage.maker(task.ref, task.at, not_again=task.been) if task.depth < MOST_STEPS else None
         if made is not None:
-            yield from self._through(task, made)
+            yield from self._through(self._crossed(task, made), made)
             return
         call = self.lineage.answer(task.ref, task.at)
         if call is not None:
-            self._end_in_call(task.runs, call, task.sure, "it is what the model answered, by its hash")
+            self._end_in_call(
+                self._crossed(task, call), task.runs, call, task.sure, "it is what the model answered, by its hash"
+            )
             return
         task = replace(task, runs=self._in_responses(task, whole=True))
         near = self.lineage.nearest(task.ref, task.at) if task.runs and task.loosely else None
         if near is not None and near.result is not None:
             yield from self._unrecorded(task, near, near.result)
             return
-        self._end(self._in_responses(task) if task.loosely else task.runs, task.otherwise)
+        self._end(task, self._in_responses(task) if task.loosely else task.runs, task.otherwise)
 
-    def _unrecorded(self, task: _Task, near: Made, result: Ref) -> Iterator[_Task]:
+    def _crossed(self, task: Task, made: Made | Call) -> Task:
+        """Return the task as it goes on in what made its text: that may be of another run, and no more than the same text."""
+        strange = self.lineage.strange(made, task.ref, task.at)
+        return task.noted(strange) if strange else task
+
+    def _unrecorded(self, task: Task, near: Made, result: Ref) -> Iterator[Task]:
         """Go on from the step whose result is most like a text: what made the one of the other was not recorded."""
         same, new = split(task.runs, self.lineage.blocks(result, task.ref))
         said = f"it came after {near.record.name}, by a step that is not recorded"
         sure: Sure = "unknown" if task.otherwise.step is None else "inferred"
-        self._end(new, replace(task.otherwise, sure=sure, why=said))
+        self._end(task, new, replace(task.otherwise, sure=sure, why=said))
         runs = [run.moved(there) for run, there in same]
         yield replace(task, ref=result, runs=runs, sure="inferred", depth=task.depth + 1, loosely=False)
 
-    def _through(self, task: _Task, made: Made) -> Iterator[_Task]:
+    def _through(self, task: Task, made: Made) -> Iterator[Task]:
         step = self._noted(self.lineage.step_of(made))
-        here = task.before(made)
         if made.source is None:
             yield from self._brought_in(task, made, step)
             return
         unknown = f"it was there already in what {step.name} was given, and nothing recorded made that"
-        further = replace(here, ref=made.source, otherwise=_Verdict(None, "unknown", unknown))
+        further = replace(task.before(made), ref=made.source, otherwise=Verdict(None, "unknown", unknown))
         if made.source.key == task.ref.key:
             yield replace(further, runs=through(task.runs, step, task.ref))
             return
         if self.lineage.lines(made.source) is None:
             yield from self._over_gap(task, made)
             return
-        same, new = split(task.runs, self.lineage.blocks(made.source, task.ref))
+        blocks = self.lineage.blocks(made.source, task.ref)
+        same, new = split(task.runs, blocks)
         if same:
             runs = through([run for run, _ in same], step, task.ref)
             yield replace(further, runs=[run.moved(there) for run, (_, there) in zip(runs, same, strict=True)])
+        lines, here = self.lineage.lines(made.source) or [], self.lineage.lines(task.ref) or []
+        taken = reblanked(lines, here, through(new, step, task.ref), blocks) if new else []
+        if taken:
+            runs = [seam.moved() for seam in taken]
+            yield replace(further.noted(f"{step.name} changed its blanks only"), runs=runs)
+            new = cut_out(new, taken)
         if new:
             yield from self._brought_in(replace(task, runs=new), made, step)
 
     # -- lines that a step brought in ----------------------------------------------------------------------------
 
-    def _brought_in(self, task: _Task, made: Made, step: Step) -> Iterator[_Task]:
+    def _brought_in(self, task: Task, made: Made, step: Step) -> Iterator[Task]:
         """Look for lines that the source has not in the other contents that went in; the others are the step's own."""
         here = self.lineage.lines(task.ref) or []
         runs = through(task.runs, step, task.ref)
@@ -281,13 +268,13 @@ class _Follower:
         if runs and (materials or made.said.using):
             runs = yield from self._filled_in(task, made, step, runs)
         said = "it is in what the step made, and was not recognised in anything that went in"
-        verdict = _Verdict(step, task.sure, said, made=made)
+        verdict = Verdict(step, task.sure, said, made=made)
         if made.source is None and not made.said.materials:
             verdict = replace(verdict, why="the step made it, and nothing is recorded of what went in")
             runs = self._in_responses(replace(task.before(made), runs=runs))
-        self._end(runs, verdict)
+        self._end(task, runs, verdict)
 
-    def _filled_in(self, task: _Task, made: Made, step: Step, runs: list[Run]) -> Generator[_Task, None, list[Run]]:
+    def _filled_in(self, task: Task, made: Made, step: Step, runs: list[Run]) -> Generator[Task, None, list[Run]]:
         """Look for lines in which a gap of a template was filled in, or in which a value is that went in; return the rest."""
         here = self.lineage.lines(task.ref) or []
         values = values_of(self.lineage, made)
@@ -305,7 +292,7 @@ class _Follower:
                 verdict = _taken_from(material, ref, made, step, "inferred", f", with {words or 'its gaps filled in'}")
                 verdict = replace(verdict, call=call)
                 if call is not None:
-                    self._end([seam.moved() for seam in taken], verdict)
+                    self._end(task, [seam.moved() for seam in taken], verdict)
                 else:
                     yield _further(task, made, ref, taken, verdict)
                 runs = cut_out(runs, taken)
@@ -315,13 +302,13 @@ class _Follower:
             words, call = self.answers.in_words((value,), at)
             said = f"{step.name} made it, with {words} in it"
             sure = task.sure if call is None else "inferred"
-            verdict = _Verdict(step, sure, said, value.role, value.name, value.ref.key, made, call)
+            verdict = Verdict(step, sure, said, value.role, value.name, value.ref.key, made, call)
             taken = sewn(wanted, {n: there})
-            self._end([seam.moved() for seam in taken], verdict)
+            self._end(task, [seam.moved() for seam in taken], verdict)
             runs = cut_out(runs, taken)
         return runs
 
-    def _in_responses(self, task: _Task, *, whole: bool = False) -> list[Run]:
+    def _in_responses(self, task: Task, *, whole: bool = False) -> list[Run]:
         """Look for lines in what models answered before in the same run; return those that are in none of it.
 
         Args:
@@ -338,19 +325,19 @@ class _Follower:
             lines = self.lineage.lines(call.response)
             taken = seams(lines, here, runs) if lines and runs else []
             said = "it is contained in what the model answered"
-            self._end_in_call([seam.moved() for seam in taken], call, "inferred", said)
+            self._end_in_call(task, [seam.moved() for seam in taken], call, "inferred", said)
             runs = cut_out(runs, taken)
         return runs
 
-    def _end_in_call(self, runs: list[Run], call: Call, sure: Sure, said: str) -> None:
+    def _end_in_call(self, task: Task, runs: list[Run], call: Call, sure: Sure, said: str) -> None:
         step = self.lineage.step_of(call)
         key = call.response.key if call.response is not None else ""
-        verdict = _Verdict(step, sure, said, "response", call.record.name, key, call)
-        self._end(through(runs, step, call.response), verdict)
+        verdict = Verdict(step, sure, said, "response", call.record.name, key, call)
+        self._end(task, through(runs, step, call.response), verdict)
 
     # -- where texts are missing ---------------------------------------------------------------------------------
 
-    def _over_gap(self, task: _Task, made: Made) -> Iterator[_Task]:
+    def _over_gap(self, task: Task, made: Made) -> Iterator[Task]:
         """Go back over steps whose texts are missing to the next text there is; what differs, one of them did."""
         gap, at = [made], task.before(made)
         missing = made.source
@@ -358,36 +345,37 @@ class _Follower:
             further = self.lineage.maker(missing, at.at, not_again=at.been)
             if further is None:
                 break
+            at = self._crossed(replace(at, ref=missing), further)
             gap.append(further)
             at, missing = at.before(further), further.source
         steps = [self._noted(self.lineage.step_of(each)) for each in gap]
         names, reason = ", ".join(step.name for step in reversed(steps)), self.lineage.no_text(made.source)
         said = f"one of these steps put it there: {names}; between them {reason}"
-        one_of = _Verdict(steps[0], "inferred", said, made=made)
+        one_of = Verdict(steps[0], "inferred", said, made=made)
         runs = through(task.runs, steps[0], task.ref)
         if missing is None:
-            self._end(runs, one_of)
+            self._end(at, runs, one_of)
             return
         stored = self.lineage.lines(missing)
         if stored is None:
             said = f"it came through {names}; of what {steps[-1].name} was given, {reason}"
-            self._end(runs, _Verdict(None, "unknown", said))
+            self._end(at, runs, Verdict(None, "unknown", said))
             return
         same, new = split(runs, aligned(stored, self.lineage.lines(task.ref) or []))
-        self._end(new, one_of)
+        self._end(at, new, one_of)
         moved = [run for run, _ in same]
         for step in steps[1:]:  # where in between a line stood is not known
             moved = through(moved, step, None)
         moved = [run.moved(there) for run, (_, there) in zip(moved, same, strict=True)]
         unknown = f"it was there already in what {steps[-1].name} was given, and nothing recorded made that"
         if moved:
-            yield replace(at, ref=missing, runs=moved, sure="inferred", otherwise=_Verdict(None, "unknown", unknown))
+            yield replace(at, ref=missing, runs=moved, sure="inferred", otherwise=Verdict(None, "unknown", unknown))
 
-    def _by_hashes(self) -> _Verdict:
+    def _by_hashes(self, task: Task) -> Verdict:
         """Say what can be said where the content itself has no text: which steps it went through, by their hashes."""
-        reason, chain_ = self.lineage.no_text(self.found.ref), list[Made]()
-        task = _Task(self.found.ref, [], self.found.at, _Verdict(None, "unknown", ""))
+        reason, chain_ = self.lineage.no_text(task.ref), list[Made]()
         while task.depth < MOST_STEPS and (made := self.lineage.maker(task.ref, task.at, not_again=task.been)):
+            task = self._crossed(task, made)
             self._noted(self.lineage.step_of(made))
             chain_.append(made)
             if made.source is None:
@@ -396,17 +384,18 @@ class _Follower:
         did = [each for each in chain_ if each.source is None or each.source.key != _result_key(each)]
         if len(did) == 1 and did[0].source is None:
             said = f"{reason}, and {did[0].record.name} is the only step that made it"
-            return _Verdict(self.lineage.step_of(did[0]), "confirmed", said, made=did[0])
+            return task.ends_with(Verdict(self.lineage.step_of(did[0]), "confirmed", said, made=did[0]))
         names = ", ".join(each.record.name for each in reversed(did))
         through_ = f"by the hashes it went through {names}" if names else "no recorded step made this content"
-        return _Verdict(None, "unknown", f"{reason}; {through_}")
+        return task.ends_with(Verdict(None, "unknown", f"{reason}; {through_}"))
 
     # -- what came out -------------------------------------------------------------------------------------------
 
     def _noted(self, step: Step) -> Step:
         return self.steps.setdefault(step.record_id, step)
 
-    def _end(self, runs: Sequence[Run], verdict: _Verdict) -> None:
+    def _end(self, task: Task, runs: Sequence[Run], verdict: Verdict) -> None:
+        verdict = task.ends_with(verdict)
         if verdict.step is not None and runs:
             self._noted(verdict.step)
         if verdict.call is not None:
@@ -473,14 +462,14 @@ def _same_story(a: LineBlame, b: LineBlame) -> bool:
     return (a.step, a.sure, a.why, a.passed) == (b.step, b.sure, b.why, b.passed)
 
 
-def _taken_from(material: dict[str, Any], ref: Ref, made: Made, step: Step, sure: Sure, how: str) -> _Verdict:
+def _taken_from(material: dict[str, Any], ref: Ref, made: Made, step: Step, sure: Sure, how: str) -> Verdict:
     """Return what is said of lines that a step took from something that went in."""
     role, name = str(material.get("role") or "material"), str(material.get("name") or "")
     said = f"{step.name} took it from {f'the {role} {name}'.rstrip() if role != GIVEN else 'what it was given'}{how}"
-    return _Verdict(step, sure, said, role, name, ref.key, made)
+    return Verdict(step, sure, said, role, name, ref.key, made)
 
 
-def _further(task: _Task, made: Made, ref: Ref, taken: Sequence[Seam], verdict: _Verdict) -> _Task:
+def _further(task: Task, made: Made, ref: Ref, taken: Sequence[Seam], verdict: Verdict) -> Task:
     """Return the task to follow lines further back, in a text that a step took them from."""
     runs = [seam.moved() for seam in taken]
     return replace(task.before(made), ref=ref, runs=runs, sure=verdict.sure, otherwise=verdict, loosely=False)

@@ -6,8 +6,10 @@ template's line is enough to recognise it by. In both cases that is a text found
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from whence.query.lineage import TELLING, Call, Lineage, Made, Moment, Ref, Sure, moment_of, ref_of, sha256_of
@@ -114,7 +116,7 @@ class Answers:
     def _look(self, value: Value, at: Moment) -> tuple[Call, Sure] | None:
         call = self._lineage.answer(value.ref, at)
         if call is not None:
-            return call, "confirmed"
+            return call, "confirmed" if self._lineage.tied(call, value.ref, at) else "inferred"
         made = self._lineage.maker(value.ref, at)
         if made is not None:
             text = self._lineage.text(made.source)
@@ -155,7 +157,7 @@ class _Open:
         named: for each gap, the value that it is said to be made of.
     """
 
-    __slots__ = ("_begin", "_end", "_said", "known", "named", "telling", "there")
+    __slots__ = ("_said", "known", "named", "telling", "there")
 
     def __init__(
         self,
@@ -169,17 +171,77 @@ class _Open:
         self.there, self.telling, self.known, self.named = there, telling, known, named
         said = [part if part is None or isinstance(part, str) else part[1] for part in parts]
         said[0], said[-1] = said[0] and said[0].lstrip(), said[-1] and said[-1].rstrip()  # as what it is compared with
-        self._begin, self._end = said[0] or "", said[-1] or ""
-        self._said: list[str | None] | re.Pattern[str] = said
+        self._said = [""]  # what is between the gaps, before the first one, and after the last one
+        for part in said:
+            if part is None:
+                self._said.append("")
+            else:
+                self._said[-1] += part
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """How a line begins and ends that this may become."""
+        return self._said[0], self._said[-1]
 
     def fits(self, line: str) -> tuple[str, ...] | None:
-        """Return what is in the gaps if a line is one that this may become."""
-        if not (line.startswith(self._begin) and line.endswith(self._end)):
+        """Return what is in the gaps if a line is one that this may become: as little as may be, the last one the rest."""
+        begin, end = self.ends
+        at, last = len(begin), len(line) - len(end)
+        if last < at or not (line.startswith(begin) and line.endswith(end)):
             return None
-        if isinstance(self._said, list):  # patterns are slow to make, and few are needed
-            self._said = re.compile("".join("(.*?)" if part is None else re.escape(part) for part in self._said))
-        found = self._said.fullmatch(line)
-        return found.groups() if found is not None else None
+        inside = []
+        for said in self._said[1:-1]:  # each as soon as it comes: that leaves the most for those after it
+            found = line.find(said, at, last)
+            if found < 0:
+                return None
+            inside.append(line[at:found])
+            at = found + len(said)
+        return (*inside, line[at:last])
+
+
+class _ByEnds:
+    """Lines of a template by how they begin and end: of a thousand, few begin and end as one line does."""
+
+    def __init__(self) -> None:
+        self.all: list[_Open] = []
+        self._found: dict[str, dict[str, list[int]]] = {}
+        self._begins: set[int] = set()  # how long the beginnings are
+        self._ends: dict[str, set[int]] = {}  # by beginning, how long the ends are
+
+    def add(self, each: _Open) -> None:
+        begin, end = each.ends
+        self._found.setdefault(begin, {}).setdefault(end, []).append(len(self.all))
+        self._begins.add(len(begin))
+        self._ends.setdefault(begin, set()).add(len(end))
+        self.all.append(each)
+
+    def like(self, line: str, since: int) -> list[int]:
+        """Return the numbers of those that begin and end as a line does: from one on, then those before it."""
+        found: list[int] = []
+        for size in self._begins:
+            begin = line[:size]
+            if len(begin) == size and begin in self._found:
+                by_end = self._found[begin]
+                for count in self._ends[begin]:
+                    if count <= len(line):
+                        found += by_end.get(line[len(line) - count :], ())
+        return sorted(found, key=lambda number: (number < since, number))
+
+
+class _Wanted:
+    """The lines that are looked for: whether any of them begins, and any ends, as a line of a template does."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = sorted(lines)
+        self._reversed = sorted(line[::-1] for line in lines)
+
+    def may_be(self, begin: str, end: str) -> bool:
+        return _any_begins(self._lines, begin.strip()) and _any_begins(self._reversed, end.strip()[::-1])
+
+
+def _any_begins(lines: Sequence[str], begin: str) -> bool:
+    at = bisect_left(lines, begin)
+    return at < len(lines) and lines[at].startswith(begin)
 
 
 def filled(
@@ -194,11 +256,17 @@ def filled(
         left: the places of those that are looked for.
     """
     closed: dict[str, Fill] = {}
-    patterns: list[_Open] = []
+    patterns = _ByEnds()
     by_name = {value.name: value for value in values if value.name}
+    looked_for = _Wanted([wanted[n] for n in left])
+    several = any(len(value.lines) > 1 for value in values)
     for there, line in enumerate(template):
         if len(line) <= _LONGEST:
-            _add(line, there, by_name, closed, patterns)
+            pieces = _pieces(line.strip())
+            some = 3 <= len(pieces) <= 2 * _MOST_GAPS + 1
+            # A value of several lines makes lines that neither begin nor end as the template's.
+            if some and (several or looked_for.may_be(pieces[0], pieces[-1])):
+                _add(pieces, there, by_name, closed, patterns)
     tried = last = 0
     for n in left:
         line = wanted[n]
@@ -208,8 +276,8 @@ def filled(
         if not TELLING <= len(line) <= _LONGEST:
             continue
         # Lines stand in the order of the template's, mostly: one is looked for from where the one before was found.
-        for looked, number in enumerate((*range(last, len(patterns)), *range(last))):
-            each = patterns[number]
+        for looked, number in enumerate(patterns.like(line, last)):
+            each = patterns.all[number]
             tried += 1
             if tried > MOST_MATCHES and looked > _NEAR:
                 break
@@ -221,12 +289,17 @@ def filled(
                 break
 
 
-def _add(line: str, there: int, by_name: dict[str, Value], closed: dict[str, Fill], patterns: list[_Open]) -> None:
+@lru_cache(maxsize=4096)  # step after step renders the same template
+def _pieces(line: str) -> tuple[str, ...]:
+    """Return what is beside the gaps of a line of a template, and the gaps, by turns."""
+    return tuple(_GAP.split(line))
+
+
+def _add(
+    pieces: Sequence[str], there: int, by_name: dict[str, Value], closed: dict[str, Fill], patterns: _ByEnds
+) -> None:
     """Add what a line of a template may become: with the values that are known filled in, and with any."""
-    pieces = _GAP.split(line.strip())
     gaps = pieces[1::2]
-    if not 1 <= len(gaps) <= _MOST_GAPS:
-        return
     named = [_named(gap, by_name) for gap in gaps]
     known = [value if value and len(value.text) <= _MOST_VALUE_CHARS else None for value, _ in named]
     if any(known):
@@ -236,7 +309,7 @@ def _add(line: str, there: int, by_name: dict[str, Value], closed: dict[str, Fil
             if not inside or len(told) < TELLING:
                 continue
             if None in parts:
-                patterns.append(_Open(there, parts, telling=True, known=inside))
+                patterns.add(_Open(there, parts, telling=True, known=inside))
             else:
                 closed.setdefault(told, Fill(there, inside))
     beside = sum(len(piece.strip()) for piece in pieces[::2])
@@ -244,7 +317,7 @@ def _add(line: str, there: int, by_name: dict[str, Value], closed: dict[str, Fil
         # A gap that does more than name a value (`{{ head | upper }}`) is made of it, whatever came out.
         made_of = tuple(value if not bare else None for value, bare in named)
         any_ = [part for n, piece in enumerate(pieces[::2]) for part in ((piece, None) if n < len(gaps) else (piece,))]
-        patterns.append(_Open(there, any_, telling=beside >= TELLING, named=made_of))
+        patterns.add(_Open(there, any_, telling=beside >= TELLING, named=made_of))
 
 
 def _rows(beside: Sequence[str], known: Sequence[Value | None]) -> list[list[_Part]]:

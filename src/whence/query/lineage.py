@@ -125,6 +125,7 @@ class Moment:
     record_id: str
     component: str = ""
     subject: str = ""
+    path: str = ""  # of the file that it is about, as the name of a record
 
     def after(self, record: Record) -> bool:
         """Return whether a record was made before this."""
@@ -152,6 +153,7 @@ class Lineage:
         self._by_result: dict[str, dict[str, list[Made]]] = {}  # the same, by the key of the result
         self._arrival: dict[str, dict[str, int]] = {}
         self._names: dict[str, str] = {}
+        self._writers: dict[str, set[str]] = {}  # the runs that wrote a file
 
     # -- texts ---------------------------------------------------------------------------------------------------
 
@@ -230,7 +232,8 @@ class Lineage:
         earlier = [made for made in candidates if at.after(made.record)]
         if not any(made.record.trace == at.trace for made in earlier):
             earlier += self._arrived_before(candidates, at)
-        return max(earlier, key=lambda made: self._nearness(made, at), default=None)
+        earlier = [made for made in earlier if made.record.trace == at.trace] or earlier
+        return max(earlier, key=lambda made: self._nearness(made, ref, at), default=None)
 
     def _results(self, ref: Ref, at: Moment) -> Iterator[Made]:
         if not ref.sha256:
@@ -244,10 +247,35 @@ class Lineage:
             if made is not None and made.result is not None and made.result.key == ref.key:
                 yield made
 
-    def _nearness(self, made: Made, at: Moment) -> tuple[bool, int, int, str]:
+    def _nearness(self, made: Made, ref: Ref, at: Moment) -> tuple[bool, int, int, str]:
         record = made.record
         same = _same_subject(made, at) + (record.component == at.component)
-        return record.trace == at.trace, same, record.ts_ns, record.record_id
+        return self.tied(made, ref, at), same, record.ts_ns, record.record_id
+
+    def tied(self, made: Made | Call, ref: Ref, at: Moment) -> bool:
+        """Return whether more than a text that is the same ties what made one to the moment: short texts are made anywhere.
+
+        It is of the same run, component or subject; or its run wrote the same file, or a file with that text.
+        """
+        record = made.record
+        if not at.trace or record.trace == at.trace or (record.component and record.component == at.component):
+            return True
+        if isinstance(made, Made) and _same_subject(made, at):
+            return True
+        if any(write.trace == record.trace for write in self.uses(ref, kinds.FILE)):
+            return True
+        if at.path and at.path not in self._writers:
+            asked = RecordFilter(name=at.path, kinds=(kinds.FILE,))
+            page = self.store.records(asked, limit=MOST_USES, newest_first=True)
+            self._writers[at.path] = {write.trace for write in page.items}
+        return record.trace in self._writers.get(at.path, ())
+
+    def strange(self, made: Made | Call, ref: Ref, at: Moment) -> str:
+        """Return what is to be said where only a text ties what made it to the moment; "" where more does."""
+        if self.tied(made, ref, at):
+            return ""
+        record = made.record
+        return f"the same text was made by {record.name} in another run, {self.trace_name(record.trace) or 'unnamed'}"
 
     def _arrived_before(self, candidates: list[Made], at: Moment) -> list[Made]:
         """Return those of the same run whose time is later, though they arrived earlier: the clock was put back."""
@@ -336,7 +364,11 @@ class Lineage:
                     call = next((c for c in self.calls(record.trace) if c.record.record_id == record.record_id), call)
                 found.append(call)
         earlier = [call for call in found if at.after(call.record)]
-        return max(earlier, key=lambda call: (call.record.trace == at.trace, call.record.ts_ns), default=None)
+
+        def nearness(call: Call) -> tuple[bool, bool, int]:
+            return call.record.trace == at.trace, self.tied(call, ref, at), call.record.ts_ns
+
+        return max(earlier, key=nearness, default=None)
 
     def calls_before(self, at: Moment) -> list[Call]:
         """Return the LLM calls of the same run that may have answered what was in hand then: the newest first.

@@ -1,10 +1,13 @@
-"""Runs of lines on their way back through versions of a text: cut where their ways part, moved, found in other texts."""
+"""Runs of lines on their way back through versions of a text: cut where their ways part, moved, found in other texts.
+
+A `Task` is runs that are to be followed further, a `Verdict` what is said of them where there is no further.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from whence.query.lineage import TELLING, Ref, Step
-from whence.query.lines import Block, aligned, kept
+from whence.query.lineage import TELLING, Call, Made, Moment, Ref, Step, Sure
+from whence.query.lines import Block, aligned, changed, kept
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,6 +43,63 @@ class Run:
     def moved(self, here: int) -> "Run":
         """Return the run as it lies at a place of another text."""
         return Run(self.file, here, self.count, self.path)
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """What is said of lines where the way ends."""
+
+    step: Step | None
+    sure: Sure
+    why: str
+    role: str = ""
+    name: str = ""
+    key: str = ""
+    made: Made | Call | None = None
+    call: tuple[Call, Sure] | None = None  # the call whose answer was filled in, and how sure that is
+
+
+@dataclass(slots=True, frozen=True)
+class Task:
+    """Lines of a text to be followed back from a moment; and what is to be said if nothing made that text."""
+
+    ref: Ref
+    runs: list[Run]
+    at: Moment
+    otherwise: Verdict
+    sure: Sure = "confirmed"
+    depth: int = 0
+    loosely: bool = True  # where nothing made the text by its hash, what is like it is looked for
+    been: frozenset[str] = frozenset()  # where the way went, once a clock that was put back lets it go forwards too
+    notes: tuple[str, ...] = ()  # what is to be said of the way so far, wherever it ends
+
+    def before(self, made: Made) -> "Task":
+        """Return the task as it is before a step was taken; its text and lines are still those after it."""
+        record = made.record
+        been = self.been
+        if been or not self.at.after(record):
+            been |= {record.record_id, *(link.step.record_id for run in self.runs[:1] for link in chain(run.path))}
+        at = Moment(
+            record.trace,
+            record.ts_ns,
+            record.record_id,
+            record.component or self.at.component,
+            made.said.subject or self.at.subject,
+            self.at.path,
+        )
+        return replace(self, at=at, depth=self.depth + 1, been=been, loosely=True)
+
+    def noted(self, note: str) -> "Task":
+        """Return the task with something to be said of its way, which is no longer certain."""
+        sure: Sure = "inferred" if self.sure == "confirmed" else self.sure
+        return replace(self, sure=sure, notes=(*dict.fromkeys((*self.notes, note)),))
+
+    def ends_with(self, verdict: Verdict) -> Verdict:
+        """Return what is said of lines whose way ends so, with what is to be said of the way."""
+        if not self.notes:
+            return verdict
+        sure: Sure = "inferred" if verdict.sure == "confirmed" else verdict.sure
+        return replace(verdict, sure=sure, why="; ".join((verdict.why, *self.notes)))
 
 
 def through(runs: Sequence[Run], step: Step, after: Ref | None) -> list[Run]:
@@ -88,6 +148,24 @@ def seams(lines: Sequence[str], here: Sequence[str], runs: Sequence[Run], *, mov
     b = [here[at].strip() if moved else here[at] for _, at in wanted]
     a = [line.strip() for line in lines] if moved else lines
     return sewn(wanted, dict(_pairs(aligned(a, b), b)))
+
+
+def reblanked(lines: Sequence[str], here: Sequence[str], runs: Sequence[Run], blocks: Sequence[Block]) -> list[Seam]:
+    """Return where lines that another version has not differ from its own only in blanks, as after a formatter.
+
+    Args:
+        lines: of the other version.
+        blocks: which lines the two share; only what lies between two of them is compared.
+    """
+    wanted = places(runs)
+    numbers = {at: n for n, (_, at) in enumerate(wanted)}
+    pairs: dict[int, int] = {}
+    for a0, a1, b0, b1 in changed(blocks, len(lines), len(here)):
+        if a0 < a1 and any(at in numbers for at in range(b0, b1)):
+            a = [" ".join(line.split()) for line in lines[a0:a1]]
+            b = [" ".join(line.split()) for line in here[b0:b1]]
+            pairs.update((numbers[b0 + m], a0 + n) for m, n in _pairs(aligned(a, b), b) if b0 + m in numbers)
+    return sewn(wanted, pairs)
 
 
 def sewn(wanted: Sequence[tuple[Run, int]], pairs: Mapping[int, int]) -> list[Seam]:
