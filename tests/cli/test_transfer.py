@@ -426,3 +426,23 @@ def test_half_a_character_in_a_name_costs_nothing_else(cli: Cli, tmp_path: Path)
     assert cli("--data", str(elsewhere), "import", str(file)).code == 0
     (row,) = json.loads(cli("--data", str(elsewhere), "traces", "--json").out)
     assert row["status"] == "complete"
+
+
+def test_a_part_of_a_run_that_is_stored_does_not_begin_it_anew(
+    runtime: Runtime, cli: Cli, tmp_path: Path, data: Path
+) -> None:
+    runs()
+    file = tmp_path / "runs.json"
+    cli("export", "--format", "otlp", "-o", str(file))
+    before = answers(cli, data)
+    rootless = []
+    for line in file.read_text().splitlines():
+        request = json.loads(line)
+        for resource in request.get("resourceSpans", ()):
+            for scope in resource["scopeSpans"]:
+                scope["spans"] = [span for span in scope["spans"] if span.get("parentSpanId")]
+        rootless.append(json.dumps(request))
+    file.write_text("\n".join(rootless))
+
+    assert cli("import", str(file)).code == 0
+    assert answers(cli, data) == before

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Status, StatusCode, Tracer
 
 import whence
+from tests.conftest import Run
 from whence import query
 from whence.errors import BadInput
 from whence.instrument import opentelemetry as adapter
 from whence.model.record import DECISION, EVENT, SPAN_START
 from whence.model.trace import TraceView
 from whence.runtime.runtime import Runtime
+from whence.runtime.settings import Settings
 from whence.testing import capture
 
 
@@ -330,3 +333,34 @@ def test_an_embedding_is_a_call_of_a_model_whoever_tells_of_it(runtime: Runtime,
 
     (call,) = the_run().llm_calls
     assert (call.attributes["model"], call.attributes["input_tokens"]) == ("text-embedding-3-small", 8)
+
+
+def test_a_forked_child_goes_on_by_itself(run: Run, data: Path) -> None:
+    run(
+        """
+        import os, threading, warnings
+        from opentelemetry.sdk.trace import TracerProvider
+        from whence.instrument import opentelemetry as adapter
+        warnings.simplefilter("ignore")
+        provider = TracerProvider()
+        processor = adapter.install(provider)
+        tracer = provider.get_tracer("app")
+        tracer.start_span("parent").end()
+        processor._announcing._lock.acquire()  # as another thread may have it when the process forks
+        child = os.fork()
+        if child == 0:
+            tracer.start_span("child").end()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        processor._announcing._lock.release()
+        assert status == 0
+        """
+    )
+    built = Runtime(Settings(data=data, documents=data))
+    names = {
+        each.name
+        for row in query.traces(store=built.ready_store()).items
+        for each in query.view(row.id, store=built.store()).spans
+    }
+    assert names == {"parent", "child"}
+    built.close()

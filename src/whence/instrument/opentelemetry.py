@@ -8,6 +8,7 @@ exporters and samplers stay as they are. A span that begins a trace here begins 
 `whence.trace` belongs to that run. Importing this module imports the OpenTelemetry SDK.
 """
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -131,11 +132,17 @@ class _Announcer:
     """
 
     def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
         self._waiting: dict[Foreign, str] = {}
         self._lock = threading.Lock()
         self._running: threading.Thread | None = None
 
     def announce(self, foreign: Foreign, trace: str) -> None:
+        if self._pid != os.getpid():  # forked: the thread is the parent's, and the lock may be held for ever
+            self._begin_anew()
         with self._lock:
             self._waiting[foreign] = trace
             if self._running is not None and self._running.is_alive():

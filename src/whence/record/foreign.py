@@ -6,7 +6,6 @@ which begins and ends with the first span of it that this process has.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -109,7 +108,6 @@ class Foreign:
         self.spans = 0
         self._joined: dict[str, _Joined] = {}
         self._said_before: dict[str, list[LogReading]] = {}  # by span: what log records say of a call that runs
-        self._lock = threading.Lock()
 
     # -- spans ----------------------------------------------------------------------------------------------------
 
@@ -195,20 +193,19 @@ class Foreign:
         said: Mapping[str, Any] | None = None,
     ) -> _Joined:
         """Make a trace known, and record its beginning where that is ours to say."""
-        with self._lock:
-            known = self._joined.get(trace)
-            if known is not None:
-                return known
-            if len(self._joined) >= MOST_TRACES:
-                self._joined.pop(next(iter(self._joined)))
-            outer = None if self.again else context.current_trace()  # a thread of a program that is recorded as a whole
-            stored = self.stored.project(trace) if self.stored is not None else None
-            project = stored or self.project or (outer.project if outer else None) or service or "unknown"
-            policy = self.recorder.settings.policy(project)
-            ours = root and not self.recorder.is_bound(trace)
-            joined = _Joined(self.recorder.label(project), policy.capture, policy.enabled, span, ours)
-            joined.outer = outer.trace_id if outer else None
-            self._joined[trace] = joined
+        outer = None if self.again else context.current_trace()  # a thread of a program that is recorded as a whole
+        stored = self.stored.project(trace) if self.stored is not None else None
+        project = stored or self.project or (outer.project if outer else None) or service or "unknown"
+        policy = self.recorder.settings.policy(project)
+        ours = root and not self.recorder.is_bound(trace)
+        joined = _Joined(self.recorder.label(project), policy.capture, policy.enabled, span, ours)
+        joined.outer = outer.trace_id if outer else None
+        # Without a lock, which a forked child could wait for in vain: the first of two threads begins the trace.
+        kept = self._joined.setdefault(trace, joined)
+        if kept is not joined:
+            return kept
+        if len(self._joined) > MOST_TRACES:
+            self._joined.pop(next(iter(tuple(self._joined))), None)
         if ours and joined.recorded:
             self._begin(trace, span, parent, ts_ns, joined, said or {})
         return joined
@@ -249,6 +246,8 @@ class Foreign:
             span: the earliest of those that were; it stands for the root.
         """
         try:
+            if self.stored is not None and self.stored.project(trace) is not None:
+                return  # it is stored, with a beginning of its own
             joined = self._joined.get(trace) or self._join(trace, span, "", ts_ns, service, root=False)
             if not joined.recorded:
                 return
