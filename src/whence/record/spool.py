@@ -238,11 +238,14 @@ class SpoolWriter:
         return fd
 
     def _rotate(self) -> None:
-        """Go on in a new segment. Other threads keep writing meanwhile."""
+        """Go on in a new segment, or with a new thread. Other threads keep writing meanwhile."""
         if not self._turn.acquire(blocking=False):
             return
         self._holder = threading.get_ident()
         try:
+            if self._syncer is None:
+                self._full_at = self.settings.segment_bytes
+                self._start_syncer()
             if self._bytes > self._full_at and self._fd >= 0:
                 if not os.fstat(self._fd).st_nlink:  # deleted under us: the thread saves what is in it first
                     self._bytes = 0
@@ -422,10 +425,10 @@ class SpoolWriter:
             self._syncer.join(timeout=0.1)
 
     def after_fork_in_parent(self) -> None:
-        """Start the thread again."""
+        """Have the next record start the thread again: Python 3.13 looks for threads after this."""
         if self._syncer is not None:
             self._syncer = None
-            self._start_syncer()
+            self._full_at = 0
 
     def after_fork_in_child(self) -> None:
         """Let go of the parent's files and begin as a writer of our own, with counters at zero."""
