@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whence.collect.segments import segments
 from whence.errors import WhenceError
 from whence.files import write_whole
 from whence.model.trace import IN_PROGRESS
@@ -18,6 +19,10 @@ from whence.record.notice import notice
 if TYPE_CHECKING:
     from whence.model.trace import TraceSummary
     from whence.runtime.runtime import Runtime
+
+
+LOOKED_THROUGH_BYTES = 16 * 1024 * 1024
+"""A larger spool is not looked through for the one run that has ended."""
 
 
 def finish(runtime: "Runtime", otel_trace_id: str) -> dict[str, Any]:
@@ -43,6 +48,9 @@ def finish(runtime: "Runtime", otel_trace_id: str) -> dict[str, Any]:
         # spool now would cost the time that there is not.
         result["file_error"] = "not yet: the trace is in the spool"
         return result
+    elif sum(each.bytes for each in segments(runtime.settings.spool)) > LOOKED_THROUGH_BYTES:
+        # Nobody drains. To look through all that waits at the end of every run would cost the host more each time.
+        result["file_error"] = "not yet: much waits in the spool; the next drain writes it"
     else:
         row = _of_spooled(runtime, otel_trace_id, result)
     if row is not None and row.report_file_path:
