@@ -52,6 +52,8 @@ _NINETEEN: Final = re.compile(rb"[0-9]{19}")
 _NUMBER: Final = re.compile(rb'":[0-9]{7,19}(?=[,}])')
 _BIG: Final = re.compile(rb"(?<![0-9.])(?:9[0-9]{18}|[0-9]{20})")
 
+_FLAG: Final = re.compile(rb"--([A-Za-z][A-Za-z0-9_\-]{1,40}) ")
+"""A flag and what follows it, in whatever stands before: an escape may (`redact.text` looks at the decoded text)."""
 _SEPARATOR: Final = re.compile("[:=]")
 
 
@@ -75,6 +77,7 @@ def suspicious(body: bytes) -> bool:
         or GROUPS.search(shape) is not None
         or DOTTED.search(shape) is not None
         or len(body) > MAX_BYTES
+        or b"--" in body
         or body[0] == 34  # a bare string: nothing stands before a name at its start
     ):
         return _second_look(body)
@@ -108,6 +111,8 @@ def _signs_hold(body: bytes) -> bool:
     else:
         names = NAME_SIGN.search(b":" + body.translate(NAME_TABLE, NAME_DROPPED)) is not None
     if names and _names_secret(_unescaped(body), escaped):
+        return True
+    if b"--" in body and any(is_secret_key(found[1].decode()) for found in _FLAG.finditer(body)):
         return True
     if LONG_RUN in body.translate(SHAPE_TABLE, SHAPE_DROPPED):
         if _NINETEEN.search(body) is not None and _BIG.search(body) is not None:

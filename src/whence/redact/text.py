@@ -109,6 +109,8 @@ def _mask_once(text: str, families: Family) -> str:
                 text = _apply(rule, text)
         if ":" in text or "=" in text:
             text = mask_named(text)
+        if "--" in text:
+            text = _mask_flags(text)
     if Family.PERSONAL in families:
         if "@" in text:
             text = _mask_emails(text)
@@ -172,6 +174,22 @@ def mask_named(text: str) -> str:
             found = NAMED.search(text, end)
         else:
             found = NAMED.search(text, found.end("n"))
+    return "".join((*parts, text[done:])) if parts else text
+
+
+_FLAG: Final = re.compile(r"(?<![\w\-])--(?P<n>[A-Za-z][\w\-]{1,40}) +(?P<v>(?!-)[^\s\"']{3,200})", re.ASCII)
+
+
+def _mask_flags(text: str) -> str:
+    """Mask the word after a flag whose name announces a secret: `--api-key VALUE`, as command lines and logs have it."""
+    parts: list[str] = []
+    done = 0
+    for found in _FLAG.finditer(text):
+        name = found["n"]
+        judge = is_value if STRONG_NAME.search(name) else is_weak_value
+        if is_secret_key(name) and judge(found["v"]):
+            parts += (text[done : found.start("v")], "[REDACTED:secret]")
+            done = found.end("v")
     return "".join((*parts, text[done:])) if parts else text
 
 
