@@ -426,6 +426,22 @@ def test_hostile_modules_on_the_path_are_read_with_care(tmp_path: Path) -> None:
     assert imports("import json" + ".x" * 9_000, environment).failures_total == 1
 
 
+@pytest.mark.parametrize(("at", "value"), [(8, b"\1\0"), (10, b"\x63\0")], ids=["encrypted", "packed"])
+def test_an_archive_that_cannot_be_read_is_no_failure_of_the_code(tmp_path: Path, at: int, value: bytes) -> None:
+    path = tmp_path / "lib.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("closed.py", "x = 1\n")
+    raw = bytearray(path.read_bytes())
+    entry = raw.index(b"PK\1\2")
+    raw[entry + at : entry + at + 2] = value
+    path.write_bytes(raw)
+
+    result = imports("from closed import x", beside(tmp_path).with_paths(path))
+
+    assert result.error is None
+    assert (result.attributes.get("not_told_total"), result.failures_total) == (1, 0)
+
+
 def test_a_pipe_on_the_path_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     os.mkfifo(tmp_path / "tube")

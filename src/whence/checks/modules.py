@@ -26,6 +26,8 @@ _now_ns = SystemClock().now_ns
 _listings: Kept[str, tuple[int, frozenset[str]]] = Kept(1024)
 _archives: Kept[str, tuple[int, int, frozenset[str]]] = Kept(32)
 _NO_NAMES: frozenset[str] = frozenset()
+_UNREADABLE = (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError)
+"""What an archive raises that cannot be read. A RuntimeError: it is encrypted, or of a version or compression unknown to us."""
 
 Kind = Literal["source", "compiled", "extension", "namespace", "builtin", "text"]
 
@@ -291,7 +293,7 @@ def _archive_names(archive: str) -> frozenset[str]:
             return kept[2]
         with zipfile.ZipFile(archive) as file:
             names = frozenset(file.namelist()[:MOST_ENTRIES])
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+    except _UNREADABLE:
         return _NO_NAMES
     _archives.put(archive, (stat.st_mtime_ns, stat.st_size, names))
     return names
@@ -304,5 +306,5 @@ def _from_archive(path: str) -> bytes | None:
     try:
         with zipfile.ZipFile(split[0]) as file, file.open(split[1]) as member:
             return member.read(MOST_CHARS * 4 + 1)
-    except (OSError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError):
+    except _UNREADABLE:
         return None
