@@ -7,6 +7,15 @@ import openai
 import pytest
 
 from tests.stubs.llm_server import LlmServer
+from whence.testing import capture
+from whence.testing.capture import Captured
+
+
+@pytest.fixture
+def recorded(installed: None) -> Iterator[Captured]:
+    """What the adapter records that the test module has `installed`."""
+    with capture() as records:
+        yield records
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 import whence
+from tests.instrument.calls import only, said
 from tests.stubs.llm_server import (
     LlmServer,
     chat,
@@ -20,7 +21,6 @@ from tests.stubs.llm_server import (
 )
 from whence.errors import BadInput
 from whence.instrument import openai as adapter
-from whence.model.trace import LlmUse
 from whence.testing import capture
 from whence.testing.capture import Captured
 
@@ -39,22 +39,6 @@ def installed() -> Iterator[None]:
     adapter.install()
     yield
     adapter.remove()
-
-
-@pytest.fixture
-def recorded(installed: None) -> Iterator[Captured]:
-    with capture() as records:
-        yield records
-
-
-def only(recorded: Captured) -> LlmUse:
-    (call,) = recorded.trace.llm_calls
-    assert not call.open
-    return call
-
-
-def said(recorded: Captured) -> dict[str, Any]:
-    return only(recorded).attributes
 
 
 # -- what is recorded ---------------------------------------------------------------------------------------------

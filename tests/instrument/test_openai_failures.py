@@ -13,12 +13,12 @@ import opentelemetry.trace
 import pytest
 
 import whence
+from tests.instrument.calls import only, said
 from tests.stubs.llm_server import LlmServer, chat, error, hang
 from whence.collect.segments import spooled_records
 from whence.instrument import _client
 from whence.instrument import openai as adapter
 from whence.model.record import SPAN_START
-from whence.model.trace import LlmUse
 from whence.record import otel
 from whence.runtime.runtime import Runtime
 from whence.testing import capture
@@ -33,22 +33,6 @@ def installed() -> Iterator[None]:
     adapter.install()
     yield
     adapter.remove()
-
-
-@pytest.fixture
-def recorded(installed: None) -> Iterator[Captured]:
-    with capture() as records:
-        yield records
-
-
-def only(recorded: Captured) -> LlmUse:
-    (call,) = recorded.trace.llm_calls
-    assert not call.open
-    return call
-
-
-def said(recorded: Captured) -> dict[str, Any]:
-    return only(recorded).attributes
 
 
 def _raised(ask: Callable[[], object]) -> BaseException:

@@ -4,6 +4,7 @@ Nothing here raises: what cannot be read of an answer is counted (`internal_erro
 """
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _AMAZON = "application/vnd.amazon.eventstream"
 
 
-class Reply:
+class Reply(ABC):
     """What an answer says, gathered from one document or from the events of a stream. One kind for each shape of answer.
 
     `complete`: its last part is there, nothing more can come. `failure`: the error that it tells of, if it does.
@@ -34,17 +35,17 @@ class Reply:
         """Return an answer that is one document, decoded as far as it is looked into."""
         return msgspec.json.decode(content)
 
+    @abstractmethod
     def whole(self, said: dict[str, Any]) -> None:
         """Take an answer that is one document."""
-        raise NotImplementedError
 
+    @abstractmethod
     def event(self, said: dict[str, Any]) -> None:
         """Take the next event of a stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fields(self) -> dict[str, Any]:
         """Return what is known of the answer, as `LlmFields`."""
-        raise NotImplementedError
 
 
 class Underway:

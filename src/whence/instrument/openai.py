@@ -218,6 +218,9 @@ class _Embeddings(Reply):
     def whole(self, said: dict[str, Any]) -> None:
         self._said = said
 
+    def event(self, said: dict[str, Any]) -> None:
+        raise TypeError("embeddings come in one document, not as a stream")  # counted, as all that cannot be read
+
     def fields(self) -> dict[str, Any]:
         said = self._said
         vectors = said.get("data")

@@ -7,6 +7,7 @@ size, so that a line of a file can be followed back through every step that had 
 import os
 import re
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -43,14 +44,14 @@ MOST_COUNTED: Final = 100_000
 """What is no list is counted no further: it may never end, and the host waits. The check is then marked as cut."""
 
 
-class Provenance:
+class Provenance(ABC):
     """The verbs of generation, for whoever knows its trace and its stage."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _spot(self, stage: str | None = None) -> "tuple[Trace, Stage | None]":
         """Return the trace, and the stage that what is said now belongs to: the named one, or where the code is."""
-        raise NotImplementedError
 
     @guarded
     def llm_call(
