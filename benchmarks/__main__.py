@@ -15,8 +15,11 @@ from time import perf_counter
 import msgspec
 
 from benchmarks import (
+    diagnosing,
     dialects,
+    doors,
     draining,
+    findings,
     importing,
     listening,
     machine,
@@ -49,6 +52,9 @@ BENCHMARKS: dict[str, Callable[[Options], list[Line]]] = {
     "blame": provenance.blame,
     "checks": provenance.checks,
     "price": pricing.price,
+    "doors": doors.doors,
+    "diagnose": diagnosing.diagnose,
+    "window": findings.window,
 }
 
 

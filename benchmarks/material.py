@@ -55,10 +55,12 @@ class Material:
     Args:
         records: how many, not counting contents; the last traces are finished nevertheless.
         seed: the same seed gives the same bytes.
+        per_trace: records of every trace; 0: of most 40 to 159, of a tenth LONG_TRACE.
     """
 
-    def __init__(self, records: int, *, seed: int = 1) -> None:
+    def __init__(self, records: int, *, seed: int = 1, per_trace: int = 0) -> None:
         self.wanted = records
+        self._per_trace = per_trace
         self.samples = Samples(rare_words=[f"xq{_letters(number)}" for number in range(RARE_WORDS)])
         self._chance = random.Random(seed)
         self._step_ns = DAYS * DAY_NS // max(records, 1)
@@ -118,7 +120,7 @@ class Material:
 
     def _trace(self) -> Iterator[tuple[bytes, ...]]:
         chance = self._chance
-        size = LONG_TRACE if chance.random() < 0.1 else chance.randrange(40, 160)
+        size = self._per_trace or (LONG_TRACE if chance.random() < 0.1 else chance.randrange(40, 160))
         spans = max(1, round(size * 0.05))
         rest = size - 2 - 2 * spans
         project = chance.choice(PROJECTS)
@@ -232,10 +234,12 @@ class Material:
         return self._corpus[self._starts[first] : self._starts[first + words] - 1]
 
 
-def fill_spool(directory: Path, records: int, *, seed: int = 1, segment_bytes: int = 4 * 1024 * 1024) -> Samples:
+def fill_spool(
+    directory: Path, records: int, *, seed: int = 1, segment_bytes: int = 4 * 1024 * 1024, per_trace: int = 0
+) -> Samples:
     """Write a spool of a process that is gone: whole segments, ready to be drained."""
     directory.mkdir(parents=True, exist_ok=True)
-    material = Material(records, seed=seed)
+    material = Material(records, seed=seed, per_trace=per_trace)
     writer, number = f"{seed:016x}", 0
     pending: list[bytes] = []
     size = 0

@@ -23,7 +23,14 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory that this test, and every process it starts, records into."""
     directory = tmp_path / "data"
     monkeypatch.setenv("WHENCE_DATA", str(directory))
-    for name in ("WHENCE_DOCUMENTS", "WHENCE_ENABLED", "WHENCE_PROJECT", "WHENCE_CAPTURE", "WHENCE_DRAIN"):
+    for name in (
+        "WHENCE_DOCUMENTS",
+        "WHENCE_ENABLED",
+        "WHENCE_PROJECT",
+        "WHENCE_CAPTURE",
+        "WHENCE_DRAIN",
+        "WHENCE_DIAGNOSE",
+    ):
         monkeypatch.delenv(name, raising=False)
     return directory
 

@@ -74,7 +74,7 @@ def main() -> None:
             "TERM": "xterm-256color",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # so that `whence` is its name
         }
-        draw("demo", ("demo",), environment, until="What may")
+        draw("demo", ("demo",), environment, until="What happened")
         draw("why", ("why",), environment, until="Against")
         made = [*WHENCE, "demo", "--generation", "--json"]
         done = subprocess.run(made, env=environment, cwd=folder, capture_output=True, text=True, check=True)

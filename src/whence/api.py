@@ -183,6 +183,7 @@ def init(
     enabled: bool | None = None,
     capture: str | None = None,
     drain: bool | None = None,
+    code_version: str | None = None,
 ) -> None:
     """Choose settings in code; what is not given comes from the environment and whence.toml. Optional.
 
@@ -207,7 +208,7 @@ def init(
         except ValueError:
             accepted = ", ".join(level.value for level in CaptureLevel)
             raise BadInput(f"capture={capture!r}; accepted: {accepted}") from None
-    for name, value in (("project", project), ("enabled", enabled), ("drain", drain)):
+    for name, value in (("project", project), ("enabled", enabled), ("drain", drain), ("code_version", code_version)):
         if value is not None:
             changes[name] = value
     runtime.configure(msgspec.structs.replace(chosen, **changes))

@@ -7,12 +7,16 @@ import msgspec
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch; the four numbers add up to the batch's length."""
+    """What became of a batch; the six numbers add up to the batch's length."""
 
     stored: int = 0
     duplicates: int = 0
     contents: int = 0
     """Texts by hash, which live in their own erasable table (already known ones included)."""
+    vectors: int = 0
+    """Vectors by hash, kept like texts (already known ones included)."""
+    digests: int = 0
+    """Digests of runs, each in the place of the one before (those that came too late included)."""
     quarantined: int = 0
     ended: tuple[str, ...] = ()
     """OpenTelemetry ids of the traces whose last word came with this batch (`trace.end`), or came after it."""

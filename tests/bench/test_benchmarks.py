@@ -49,10 +49,13 @@ def test_the_quick_run_prints_the_table_and_writes_its_figures(tmp_path: Path) -
         ("blame", "blame on a file of 1,000 lines with 50 transformations"),
         ("checks", "import check of a file of 1,000 lines, warm, p50"),
         ("price", "what a question pays when there is none to price, p50"),
+        ("doors", "gap check of two structures of 50 fields, prepared contract, p50"),
+        ("diagnose", "drain into SQLite with full text, documents, flags and diagnosis"),
+        ("window", "diagnose_window once more, nothing new"),
     ],
 )
 def test_what_is_measured_did_its_work(tmp_path: Path, name: str, line: str) -> None:
-    """Each looks at what came of it: a line blamed on the wrong step, a call without a price, a record less is exit 1."""
+    """Each looks at what came of it: a line blamed on the wrong step, a run not diagnosed, a record less is exit 1."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--only", name, "--temporary", str(tmp_path)],
         cwd=ROOT,

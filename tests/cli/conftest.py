@@ -74,6 +74,34 @@ elif WHAT == "hostile":
     % HOSTILE
 )
 
+MANY = """
+import whence
+
+whence.init(project="shop", drain=False, code_version="v1")
+
+def run(n, model, good, hostile=""):
+    try:
+        with whence.trace(query=f"question {n}{hostile}", intent="exploring", domain="plans" + hostile) as trace:
+            with trace.stage("collect", component="collector" + hostile) as stage:
+                stage.decision("source", what="catalogue" + hostile, why="named" + hostile, confidence=0.9)
+            with trace.stage("write", component="writer") as stage:
+                stage.llm_call("draft", model=model, prompt="Write it", response="done" + hostile,
+                               input_tokens=100 if model == "large" else 40, output_tokens=20, cost_usd=0.002)
+            with trace.stage("deliver", component="courier/north"):
+                if not good:
+                    raise ConnectionError("the depot did not answer" + hostile)
+    except ConnectionError:
+        pass
+
+for n in range(14):
+    run(n, "large", True)
+for n in range(14, 24):
+    run(n, "small", n == 20)
+run(24, "small", False, HOSTILE)
+whence.shutdown()
+"""
+"""Runs of three components: with the small model they fail at the courier, but for one."""
+
 
 def environment(data: Path, **extra: str) -> dict[str, str]:
     """Return an environment in which nothing but the data directory is chosen."""
@@ -104,6 +132,18 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with five runs: good, failed by an exception, killed, hostile text, and bad (the newest)."""
     data = tmp_path_factory.mktemp("cli") / "data"
     record(data, "good", "failed", "killed", "hostile", "bad")
+    return data
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with 25 runs: 14 good ones with a large model, and 11 with a small one, of which one is good."""
+    data = tmp_path_factory.mktemp("many") / "data"
+    code = f"HOSTILE = {HOSTILE!r}\n{MANY}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(data), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
     return data
 
 
@@ -143,14 +183,12 @@ def ask(call: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-@pytest.fixture
-def call(
-    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def _calls(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Any]]:
-    """Run the command line in this process, on the recorded runs: (exit code, stdout, stderr)."""
     from whence.cli import main
 
-    for name, value in environment(recorded).items():
+    for name, value in environment(data).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(runtime_module, "_made", {})
 
@@ -162,6 +200,42 @@ def call(
     yield run
     if (built := runtime_module.peek()) is not None:
         built.close()
+
+
+@pytest.fixture
+def call(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Any]]:
+    """Run the command line in this process, on the recorded runs: (exit code, stdout, stderr)."""
+    yield from _calls(recorded, monkeypatch, capsys)
+
+
+@pytest.fixture
+def call_many(
+    many: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Any]]:
+    """The same on the 25 runs."""
+    yield from _calls(many, monkeypatch, capsys)
+
+
+@pytest.fixture
+def ask_many(call_many: Callable[..., Any]) -> Callable[..., Any]:
+    """Run the command line on the 25 runs and return the JSON document that it printed."""
+
+    def run(*words: str) -> Any:
+        code, out, err = call_many(*words, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture
+def call_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Any]]:
+    """The same where nothing was ever recorded."""
+    yield from _calls(tmp_path / "nothing", monkeypatch, capsys)
 
 
 def parsed(done: Done) -> Any:

@@ -1,16 +1,19 @@
 """Spool → store: at least once, never out of order, nothing unlinked before it is stored."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import whence
+from tests import builders
 from tests.conftest import Run
 from whence.collect import segments
 from whence.collect.drainer import Drainer, DrainSettings, read_ledger
+from whence.collect.ended import Ended, Room
 from whence.errors import StoreUnreachable
+from whence.model.record import Record
 from whence.runtime.runtime import Runtime
 from whence.sink import Accepted
 from whence.store.memory import MemoryStore
@@ -202,10 +205,10 @@ def test_a_processor_that_fails_on_one_trace_does_not_stop_the_others(quiet: Run
     bad, good = record_some(), record_some()
     seen: list[str] = []
 
-    def after(ended: Sequence[str]) -> Sequence[bytes]:
-        if bad in ended:
+    def after(ended: Sequence[Ended]) -> Sequence[bytes]:
+        if bad in [each.id for each in ended]:
             raise KeyError("odd trace")
-        seen.extend(ended)
+        seen.extend(each.id for each in ended)
         return []
 
     store = MemoryStore()
@@ -215,3 +218,45 @@ def test_a_processor_that_fails_on_one_trace_does_not_stop_the_others(quiet: Run
     assert bad in done.last_failure
     assert seen == [good]
     assert store.trace(bad) is not None
+
+
+# -- what processors of ended traces are given ---------------------------------------------------------------------------
+
+
+class Counted(MemoryStore):
+    """A store that counts how often a trace was read."""
+
+    reads = 0
+
+    def trace_records(self, trace: str) -> Iterator[Record]:
+        self.reads += 1
+        return super().trace_records(trace)
+
+
+def counted(run: builders.Run) -> Counted:
+    store = Counted()
+    store.accept(run.records)
+    store.reads = 0
+    return store
+
+
+def test_a_trace_that_ended_is_read_once_for_all_who_look_at_it() -> None:
+    run = builders.whole_run(1)
+    store = counted(run)
+    ended = Ended(run.otel_trace_id, store)
+
+    assert len(list(ended.records)) == len(list(ended.records)) == len(run.records)
+    assert ended.view is ended.view
+    assert ended.view.trace_id == run.trace_id
+    assert store.reads == 1
+
+
+def test_a_trace_without_room_is_read_anew_by_each_and_leaves_the_room_to_others() -> None:
+    run = builders.whole_run(1)
+    store = counted(run)
+    room = Room(len(run.records) - 1)
+    ended = Ended(run.otel_trace_id, store, room)
+
+    assert [len(list(ended.records)) for _ in range(2)] == [len(run.records)] * 2
+    assert store.reads > 2
+    assert room.left == len(run.records) - 1

@@ -6,7 +6,7 @@ import pytest
 from tests.builders import HOUR_NS, SECOND_NS, START_NS, Run, content, encoded, hex_id, record, whole_run
 from whence.errors import BadInput, StoreUnreachable
 from whence.model.assembly import assemble, summarise
-from whence.model.filters import Condition, RecordFilter, TraceFilter
+from whence.model.filters import Condition, FindingFilter, RecordFilter, TraceFilter
 from whence.sink import Accepted
 from whence.store.interface import EVERY_TRACE, Store, Totals
 
@@ -597,7 +597,7 @@ def test_findings_are_listed_newest_first(store: Store) -> None:
     )
 
     def titles(**where: object) -> list[str]:
-        return [each.finding.title for each in store.findings(**where)]  # type: ignore[arg-type]
+        return [each.finding.title for each in store.findings(FindingFilter(**where))]  # type: ignore[arg-type]
 
     assert titles() == ["three", "two", "one"]
     assert titles(code="A-1") == titles(fingerprint="f") == ["three", "one"]
@@ -605,8 +605,8 @@ def test_findings_are_listed_newest_first(store: Store) -> None:
     assert titles(trace="") == ["three", "two"]
     assert titles(trace="no id") == []
     assert titles(since_ns=START_NS + 2 * SECOND_NS) == ["three", "two"]
-    assert titles(limit=1) == ["three"]
-    assert store.findings(code="A-2")[0].finding.severity == 3
+    assert [each.finding.title for each in store.findings(limit=1)] == ["three"]
+    assert store.findings(FindingFilter(code="A-2"))[0].finding.severity == 3
     assert store.stats()["records"] == 4
 
 

@@ -1,5 +1,8 @@
 """Any records, in any order, any number of times, in any batches: every store derives the same from them."""
 
+import base64
+import hashlib
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +16,14 @@ from hypothesis import strategies as st
 
 from tests.builders import HOUR_NS, START_NS, encoded, hex_id
 from whence.model.assembly import assemble, summarise
-from whence.model.filters import RecordFilter, TraceFilter
+from whence.model.filters import (
+    ActivityFilter,
+    DigestFilter,
+    FindingFilter,
+    ProblemFilter,
+    RecordFilter,
+    TraceFilter,
+)
 from whence.model.trace import IN_PROGRESS
 from whence.store.interface import DIMENSIONS, EVERY_TRACE, Store
 from whence.store.memory import MemoryStore
@@ -44,6 +54,33 @@ outputs = st.one_of(
         },
     ),
 )
+fingerprints = st.sampled_from(["", "f", "g", "g" * 250, "g" * 251])
+findings = st.fixed_dictionaries(
+    {"code": st.sampled_from(["T01-01", "T02-01"]), "title": st.sampled_from(["t", "u"])},
+    optional={
+        "fingerprint": fingerprints,
+        "anchor": st.sampled_from(["", "1", "2"]),
+        "severity": st.one_of(st.integers(-1, 5), st.just(10**30), loose),
+        "basis": st.sampled_from(["stated", "measured", None, "guessed"]),
+        "confidence": st.one_of(small, loose),
+        "components": st.lists(st.sampled_from(["a", "b/1", ""]), max_size=3),
+        "first_ns": st.sampled_from([0, START_NS, 10**30]),
+        "last_ns": st.sampled_from([0, START_NS + HOUR_NS, START_NS + 2 * HOUR_NS]),
+    },
+)
+digests = st.fixed_dictionaries(
+    {"trace": st.sampled_from([hex_id(1), "another"])},
+    optional={
+        "records": st.one_of(st.integers(0, 5), st.just(10**30)),
+        "last_record": st.sampled_from(["", "a", "b"]),
+        "started_ns": st.sampled_from([0, START_NS, START_NS + 1]),
+        "ended_ns": st.sampled_from([0, START_NS + 2]),
+        "project": st.sampled_from(["", "acme"]),
+        "status": st.sampled_from(["complete", "failed", 5]),
+    },
+)
+PACKED = [struct.pack("<2f", 0.5, each) for each in range(3)]
+HASHES = [hashlib.sha256(each).hexdigest() for each in PACKED]
 stages = st.sampled_from(["", "collection", "synthesis", "quality_gate", "other"])
 durations = st.one_of(st.none(), st.integers(0, 10**10))
 
@@ -77,7 +114,11 @@ def payloads(kind: str) -> st.SearchStrategy[Any]:
             },
         ),
         "decision": st.fixed_dictionaries({}, optional={"what": loose, "confidence": loose, "attributes": outputs}),
-        "finding": st.fixed_dictionaries({}, optional={"code": st.just("C-1"), "title": st.just("t")}),
+        "finding": findings,
+        "finding.state": st.fixed_dictionaries(
+            {"state": st.sampled_from(["pending", "confirmed", "resolved", "recurred"])},
+            optional={"by": st.sampled_from(["ann", "bob"]), "note": loose},
+        ),
         "trace.flag": st.fixed_dictionaries({}, optional={"flagged": st.booleans(), "notes": loose}),
         "trace.document": st.fixed_dictionaries({}, optional={"path": st.one_of(st.just("/d"), loose)}),
     }
@@ -103,6 +144,8 @@ KINDS = [
     "child",
     "event",
     "finding",
+    "finding",
+    "finding.state",
     "of another day",
 ]
 
@@ -116,12 +159,20 @@ def members(draw: st.DrawFn) -> bytes:
         return draw(st.one_of(st.binary(max_size=5), st.just(encoded(number)[:-2]), st.just(b"[1,2]")))
     if odd == 1:
         return encoded(number, "content", {"text": "t"}, name=hex_id(number % 3) * 2)
+    if odd == 2:
+        packed = base64.b64encode(PACKED[draw(st.integers(0, 2))]).decode()
+        name = draw(st.sampled_from([*HASHES, HASHES[0].upper(), "short"]))
+        return encoded(number, "vector", {"f32": packed, "dimensions": draw(st.sampled_from([0, 2, 3]))}, name=name)
+    if odd == 3:
+        name = draw(st.sampled_from([hex_id(1), hex_id(2), "short"]))
+        return encoded(number, "digest", draw(digests), name=name, project=draw(st.sampled_from(["", "acme"])))
     kind = draw(st.sampled_from(KINDS))
     return encoded(
         number,
         kind,
         draw(payloads(kind)),
-        name=draw(st.sampled_from(["a", "collection", "quality_gate"])),
+        name=draw(fingerprints if kind == "finding.state" else st.sampled_from(["a", "collection", "quality_gate"])),
+        component=draw(st.sampled_from(["", "a", "b/1"])),
         stage=draw(stages),
         span=draw(st.sampled_from(["", "1" * 16, "2" * 16])),
         trace=draw(st.sampled_from(["", hex_id(1), hex_id(2), hex_id(2)])),
@@ -172,12 +223,59 @@ def derived(store: Store) -> dict[str, Any]:
     ]
     return {
         "traces": traces_of(store),
-        "findings": store.findings(limit=1000),
+        **diagnosis(store),
         "totals": [store.totals(where) for where in windows],
         "groups": [store.totals_by(dimension) for dimension in DIMENSIONS],
         "principles": [store.principle_patterns(min_runs=0, where=where) for where in windows],
         "contents": [store.content(hex_id(number) * 2) for number in range(3)],
         "stats": {k: v for k, v in store.stats().items() if k not in ("bytes", "schema_version")},
+    }
+
+
+MINUTE_NS = HOUR_NS // 60
+WINDOWS = [
+    ActivityFilter(),
+    ActivityFilter(since_ns=START_NS + MINUTE_NS, until_ns=START_NS + HOUR_NS + 30 * MINUTE_NS + 1),
+    ActivityFilter(since_ns=START_NS + HOUR_NS // 2, until_ns=START_NS + HOUR_NS // 2 + 1),
+    ActivityFilter(since_ns=START_NS, until_ns=START_NS + HOUR_NS, project="acme"),
+    ActivityFilter(component="a", until_ns=START_NS + 91 * MINUTE_NS),
+]
+
+
+def diagnosis(store: Store) -> dict[str, Any]:
+    """Return what a store says of findings, problems, digests and activity."""
+    found = store.findings(limit=1000)
+    return {
+        "findings": found,
+        "some findings": [
+            store.findings(where)
+            for where in (
+                FindingFilter(component="b/1"),
+                FindingFilter(codes=("T01-01", "X"), min_severity=2),
+                FindingFilter(project="acme", fingerprint="g" * 300),
+                FindingFilter(since_ns=START_NS + HOUR_NS // 2, until_ns=START_NS + HOUR_NS),
+                FindingFilter(trace=hex_id(2), component="a"),
+            )
+        ],
+        "each finding": [(store.finding(each.record_id), store.finding(each.occurrence)) for each in found],
+        "problems": store.problems(limit=1000),
+        "some problems": [
+            store.problems(where).items
+            for where in (
+                ProblemFilter(project="acme", states=("confirmed", "recurred")),
+                ProblemFilter(component="a", min_severity=2),
+                ProblemFilter(code="T01-01", since_ns=START_NS + HOUR_NS),
+            )
+        ],
+        "vectors": [store.vector(each) for each in HASHES],
+        "digests": [store.digest(hex_id(number)) for number in (1, 2)],
+        "some digests": [
+            list(store.digests(DigestFilter(project="acme", ended_before_ns=START_NS + 3))),
+            list(store.digests(DigestFilter(since_ns=START_NS + 1), newest_first=True, limit=1)),
+        ],
+        "undigested": store.undigested(),
+        "activity": [store.activity(where) for where in WINDOWS],
+        "minutes": [store.activity_by_minute(where) for where in WINDOWS],
     }
 
 
@@ -196,7 +294,8 @@ def test_every_store_derives_the_same(batches: list[list[bytes]]) -> None:
             taken = memory.accept(batch)
 
             assert sqlite.accept(batch) == taken
-            assert taken.stored + taken.duplicates + taken.contents + taken.quarantined == len(batch)
+            beside = taken.contents + taken.vectors + taken.digests
+            assert taken.stored + taken.duplicates + beside + taken.quarantined == len(batch)
         assert derived(sqlite) == derived(memory)
         assert plain(sqlite) == plain(memory)
 
@@ -219,7 +318,7 @@ def test_batches_do_not_matter(batches: list[list[bytes]]) -> None:
                 assert row == expected
 
 
-TABLES = ("rollup_hours", "rollup_traces", "rollup_principles")
+TABLES = ("rollup_hours", "rollup_traces", "rollup_principles", "rollup_activity", "rollup_activity_hours")
 
 
 def tables(store: SqliteStore) -> list[list[Any]]:
@@ -242,3 +341,40 @@ def test_roll_ups_made_anew_are_the_same_tables(batches: list[list[bytes]]) -> N
         store.rebuild_rollups()
 
         assert tables(store) == kept
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+    """Draw what was found and said, and the same in another order."""
+    numbers = draw(st.lists(st.integers(1, 99), min_size=1, max_size=20, unique=True))
+    told = []
+    for number in numbers:
+        kind = draw(st.sampled_from(["finding", "finding", "finding.state"]))
+        told.append(
+            encoded(
+                number,
+                kind,
+                draw(payloads(kind)),
+                name=draw(fingerprints),
+                trace=draw(st.sampled_from(["", hex_id(1)])),
+                project=draw(st.sampled_from(["acme", "beta"])),
+                ts_ns=START_NS + draw(st.integers(0, 2)) * HOUR_NS,
+            )
+        )
+    return told, draw(st.permutations(told))
+
+
+@QUIET
+@given(stories(), st.integers(1, 20))
+def test_problems_do_not_depend_on_the_order_in_which_anything_arrives(
+    story: tuple[list[bytes], list[bytes]], size: int
+) -> None:
+    """A problem follows from the set of records about it: drained late, imported, or said before it was found."""
+    told, shuffled = story
+    with sqlite_store() as once, sqlite_store() as again:
+        once.accept(told)
+        for start in range(0, len(shuffled), size):
+            again.accept(shuffled[start : start + size])
+
+        assert again.problems(limit=100) == once.problems(limit=100)
+        assert set(map(repr, again.findings(limit=100))) == set(map(repr, once.findings(limit=100)))

@@ -15,9 +15,13 @@ from tests.docs.pages import DOCS, ROOT, blocks, text
 from whence import checks, generation, instrument, query, testing, tracing
 from whence.collect.drainer import Cursor, Drained, Ledger
 from whence.collect.importing import Imported
+from whence.diagnose import causes, reporting
+from whence.diagnose.cohorts import CohortDiff, Contrast
+from whence.diagnose.lifecycle import Step
+from whence.diagnose.scoreboard import ComponentScore, VersionScore
 from whence.model import payload as shape
 from whence.model.filters import TraceFilter
-from whence.model.finding import Finding
+from whence.model.finding import Finding, FindingState, Problem
 from whence.model.llm import LlmFields
 from whence.model.record import KINDS, Record
 from whence.model.severity import Severity
@@ -156,6 +160,8 @@ def test_every_exit_code_is_documented() -> None:
 
 _PRINTED = (
     *(Why, Claim, Change, Comparison, Pair, Drained, Imported),
+    *(causes.Why, causes.Cause, Contrast, CohortDiff, ComponentScore, VersionScore, Problem, Step),
+    *(reporting.Report, reporting.Day, reporting.Level, reporting.Series),
     *(
         Blame,
         LineBlame,
@@ -230,7 +236,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_every_calibration_code_is_documented() -> None:
     source = (ROOT / "src/whence/diagnose/calibration.py").read_text()
-    codes = set(re.findall(r"CAL-\d\d", source))
+    codes = set(re.findall(r"C01-\d\d", source))
     assert codes
     assert not _missing(sorted(codes), text("guide/calibration.md"))
 
@@ -251,7 +257,13 @@ _PAYLOADS = (
     shape.Check,
     shape.FileWrite,
     shape.Cost,
+    shape.Snapshot,
+    shape.Metric,
+    shape.Report,
+    shape.Case,
+    shape.Vector,
     Finding,
+    FindingState,
 )
 
 
@@ -301,15 +313,28 @@ def test_every_table_view_and_column_of_the_store_is_documented(tmp_path: Any) -
         rows[name] = rows[of] = ""
     inside = re.compile(r"(sqlite_|\w+_fts_)")
     for name, kind in connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')"):
-        if inside.match(name) or name in ("records_fts", "contents_fts", "records_text", "contents_text"):
+        parts = (
+            "records_fts",
+            "contents_fts",
+            "records_text",
+            "contents_text",
+            "records_shown",
+            "case_steps",
+            "tallies",
+        )
+        if inside.match(name) or name in parts:
             assert inside.match(name) or f"`{name}`" in page, name
             continue
         columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
-        if name in ("records", "traces"):
-            section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
-            assert not _missing(columns, section), name
+        if name not in rows:  # a table of its own, its columns one below the other
+            sections = [
+                each
+                for each in page.split("\n## ")
+                if each.startswith(f"{name}\n") or re.search(rf"^(`\w+` and )?`{name}`", each, re.M)
+            ]
+            assert sections, f"{kind} {name}"
+            assert not _missing(columns, sections[0]), name
             continue
-        assert name in rows, f"{kind} {name}"
         assert re.findall(r"`(\w+)`", rows[name]) == columns, name
     connection.close()
     assert not _missing(TraceSummary.__struct_fields__, page)

@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 
 import whence
 from whence.model.assembly import summarise
-from whence.model.quality import derive_quality, passed_of
+from whence.model.quality import derive_quality, number, passed_of
 from whence.testing import capture
+
+
+def test_a_number_past_all_floats_is_none() -> None:
+    """JSON may hold it: an integer of four hundred digits."""
+    assert [number(each) for each in (10**400, -(10**400), float("nan"), True, "1", 2)] == [None] * 5 + [2.0]
 
 
 def test_gaps_and_strengths_follow_from_scores() -> None:

@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from whence.model.filters import Condition, RecordFilter, TraceFilter
+from whence.model.filters import Condition, DigestFilter, FindingFilter, ProblemFilter, RecordFilter, TraceFilter
 from whence.store.sqlite import SqliteStore, filters
 from whence.store.sqlite.queries import filtered, sql
 
@@ -18,6 +18,27 @@ RECORDS = [
     (RecordFilter(component="c", kinds=("event",), where=(JSON,)), "records_component"),
     (RecordFilter(kinds=("finding",), min_level=3, until_ns=1), "records_kind"),
     (RecordFilter(min_level=3, project="acme"), "records_high"),
+    (RecordFilter(parent="0" * 32, name="x", component="c", kinds=("event",)), "records_parent"),
+    (RecordFilter(parent="0" * 32, components=("a", "b")), "records_parent"),
+    (RecordFilter(trace="0" * 32, parent="0" * 32, components=("a", "b")), "records_trace"),
+]
+FINDINGS = [
+    (FindingFilter(), ""),
+    (FindingFilter(project="acme", codes=("A", "B"), min_severity=3), ""),
+    (FindingFilter(trace="0" * 32, code="A", fingerprint="f", component="c"), "findings_trace"),
+    (FindingFilter(fingerprint="f", code="A", component="c", since_ns=1), "findings_fingerprint"),
+    (FindingFilter(code="A", component="c", until_ns=1), "findings_code"),
+]
+PROBLEMS = [
+    (ProblemFilter(), "problems_last"),
+    (ProblemFilter(states=("pending",), component="c", min_severity=3), "problems_last"),
+    (ProblemFilter(project="acme", code="A", since_ns=1, until_ns=2), "problems_of_project"),
+    (ProblemFilter(code="A", since_ns=1), "problems_code"),
+]
+DIGESTS = [
+    (DigestFilter(), "digests_started"),
+    (DigestFilter(since_ns=1, until_ns=2, ended_before_ns=3), "digests_started"),
+    (DigestFilter(project="acme", since_ns=1), "digests_of_project"),
 ]
 TRACES = [
     (TraceFilter(), "idx_traces_started"),
@@ -67,9 +88,102 @@ def test_traces_are_found_in_order(store: SqliteStore, where: TraceFilter, index
     assert f"INDEX {index} " in told + " "
 
 
-@pytest.mark.parametrize("name", ["record", "trace_records", "trace", "trace_by_name", "content", "open_traces"])
+@pytest.mark.parametrize(("where", "index"), FINDINGS)
+def test_findings_are_found_in_order(store: SqliteStore, where: FindingFilter, index: str) -> None:
+    """And whether each was said again is looked up."""
+    found = filters.of_findings(where)
+
+    told = plan(store, filtered("findings", found.fragments), (*found.values, 10))
+
+    assert "TEMP B-TREE" not in told
+    assert (f"INDEX {index} " in told + " ") if index else "SCAN findings" in told
+    assert "SEARCH l USING INDEX findings_occurrence (occurrence=? AND (ts_ns,record_id)>(?,?))" in told
+
+
+def test_findings_of_a_component_and_of_a_time_are_looked_up(store: SqliteStore) -> None:
+    for where, step in (
+        (FindingFilter(component="c"), "SEARCH c USING PRIMARY KEY (component=?)"),
+        (FindingFilter(since_ns=1, until_ns=2), "SEARCH findings USING INDEX findings_ts (ts_ns>? AND ts_ns<?)"),
+    ):
+        found = filters.of_findings(where)
+
+        assert step in plan(store, filtered("findings", found.fragments), (*found.values, 10))
+
+
+@pytest.mark.parametrize(("where", "index"), PROBLEMS)
+def test_problems_are_found_in_order(store: SqliteStore, where: ProblemFilter, index: str) -> None:
+    found = filters.of_problems(where)
+    found.add("problem_after", 1, "x")
+
+    told = plan(store, filtered("problems", found.fragments), (*found.values, 10))
+
+    assert "TEMP B-TREE" not in told
+    assert f"INDEX {index} " in told + " "
+
+
+@pytest.mark.parametrize("name", ["digests", "digests_newest_first"])
+@pytest.mark.parametrize(("where", "index"), DIGESTS)
+def test_digests_are_read_in_order(store: SqliteStore, where: DigestFilter, index: str, name: str) -> None:
+    found = filters.of_digests(where)
+
+    told = plan(store, filtered(name, found.fragments), (*found.values, 10))
+
+    assert "TEMP B-TREE" not in told
+    assert f"INDEX {index}" in told
+
+
+def test_the_facts_of_a_problem_are_counted_from_an_index(store: SqliteStore) -> None:
+    """Those of one with very many occurrences are counted whenever it is seen again."""
+    told = plan(store, sql("problem_facts"), {"problems": "[]"})
+
+    assert "SEARCH f USING COVERING INDEX findings_problem (project=? AND fingerprint=?)" in told
+    assert "SEARCH l USING COVERING INDEX findings_problem" in told
+    assert "SCAN f" not in told
+
+
+@pytest.mark.parametrize("name", ["activity", "activity_by_minute"])
+@pytest.mark.parametrize("of", [(), ("project",), ("component", "project")])
+def test_activity_is_read_from_hours_and_the_minutes_they_lead_to(
+    store: SqliteStore, name: str, of: tuple[str, ...]
+) -> None:
+    fragments = [f"{'minute' if name == 'activity_by_minute' else 'activity'}_{each}" for each in of]
+
+    told = plan(store, filtered(name, fragments), _Nothing())
+
+    assert "SCAN rollup" not in told
+    assert "SCAN h" not in told
+    assert "SCAN m" not in told
+    assert "SEARCH m USING PRIMARY KEY (component=? AND project=? AND minute_ns>? AND minute_ns<?)" in told
+    assert "records" not in told
+
+
+class _Nothing(dict[str, None]):
+    """Something bound to every name."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "name", ["record", "trace_records", "trace", "trace_by_name", "content", "vector", "digest", "open_traces"]
+)
 def test_single_things_are_looked_up(store: SqliteStore, name: str) -> None:
     assert "SCAN" not in plan(store, sql(name), ("x",))
+
+
+def test_a_finding_and_a_problem_are_looked_up(store: SqliteStore) -> None:
+    told = plan(store, sql("finding"), {"id": b"x"}) + plan(store, sql("problem"), ("a", "b"))
+
+    assert "SCAN" not in told
+    assert "SEARCH problems USING INDEX problems_id" in told
+
+
+def test_whether_a_trace_was_looked_at_is_looked_up(store: SqliteStore) -> None:
+    told = plan(store, filtered("undigested", ("trace_since",)), (1, 10))
+
+    assert "INDEX idx_traces_started" in told
+    assert "SEARCH d USING COVERING INDEX" in told
+    assert "TEMP B-TREE" not in told
 
 
 @pytest.mark.parametrize("fragments", [(), ("check_kinds",), ("check_kinds", "check_trace")])
@@ -101,6 +215,9 @@ def test_sums_never_read_the_records(store: SqliteStore, name: str) -> None:
     [
         ("touched_traces", {"before": 10**6}, "USING INDEX records_trace"),
         ("measure_principles", {"ids": "[]", "sign": 1}, "idx_traces_status"),
+        ("roll_up_records", {"before": 10**6}, "SCAN records"),
+        ("roll_up_records", {"before": 10**6}, "USING INDEX"),
+        ("new_findings", {"after": 10**6, "until": 10**7}, "SCAN"),
     ],
 )
 def test_a_batch_costs_the_same_however_much_is_stored(

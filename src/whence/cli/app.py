@@ -22,7 +22,15 @@ _COMMANDS = (
     (_LOOK, "decisions", "records:decisions", "List decisions across runs."),
     (_LOOK, "search", "records:search", "Find records by words."),
     (_LOOK, "tail", "records:tail", "Follow records as they come in."),
+    (_ASK, "ask", "ask:ask_", "Ask in plain language; each sentence of the answer names its records."),
     (_ASK, "why", "traces:why", "Say why a run went wrong."),
+    (_ASK, "diagnose", "diagnose:diagnose", "Look for what is wrong in a run, or in all of a time."),
+    (_ASK, "findings", "findings:app", "List what is wrong, with evidence; say what became of it."),
+    (_ASK, "diff", "cohorts:diff", "Say what tells bad runs from good ones."),
+    (_ASK, "components", "components:components", "Put components and their versions side by side."),
+    (_ASK, "health", "health:health", "Say how a component is."),
+    (_ASK, "progress", "health:progress", "Say how far an operation is."),
+    (_ASK, "report", "report:report", "Write a report of a time, as Markdown or HTML with plots."),
     (_ASK, "blame", "provenance:blame", "Say who put a line into a file."),
     (_ASK, "heal-log", "provenance:heal_log", "Show what was tried to heal, and why it was not enough."),
     (_ASK, "steps", "provenance:steps", "List what a run did to content, in order."),
@@ -32,6 +40,7 @@ _COMMANDS = (
     (_ASK, "principles", "traces:principles", "List principles that keep falling short."),
     (_ASK, "flagged", "traces:flagged", "List runs that were flagged for review."),
     (_ASK, "cost", "cost:app", "Say what LLM calls cost, and price them anew."),
+    (_ASK, "codes", "codes:app", "Say what trouble codes mean and what to do about them; check your own."),
     (_BRING, "run", "run:run", "Run a program and record it as one run, without a change to it."),
     (_BRING, "import", "transfer:import_", "Take runs from a file: JSON lines, or OTLP JSON."),
     (_BRING, "export", "transfer:export", "Write runs to a file, or send them to a backend that speaks OpenTelemetry."),
@@ -52,8 +61,8 @@ _HELP = """Whence did this result come? Records what an AI pipeline decided and 
 A run is meant by its name, by any unique part of it, as `last`, or as `last-bad`."""
 
 _EXIT_CODES = (
-    "Exit codes: 0 ok, 1 problems found (doctor), 2 bad input, 3 not found, 4 store or file unreachable, 5 busy, "
-    "70 internal error, 130 interrupted."
+    "Exit codes: 0 ok, 1 problems found, 2 bad input, 3 not found, "
+    "4 store or file unreachable, 5 busy, 70 internal error, 130 interrupted."
 )
 
 app = App(

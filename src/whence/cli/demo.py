@@ -17,6 +17,7 @@ from rich.text import Text
 from whence import query
 from whence.cli import calling, reading, render, render_lists
 from whence.cli.options import Json
+from whence.diagnose import causes
 from whence.errors import NotFound, WhenceError
 from whence.model.filters import TraceFilter
 
@@ -78,7 +79,7 @@ def demo(
     if len(rows) != len(_RUNS):
         raise DemoFailed(f"{len(rows)} of {len(_RUNS)} runs were recorded; `whence doctor --data {data}` says why")
     worst = next((row for row in rows if row.status == "complete" and row.quality_gate_passed is False), rows[0])
-    answer = query.why(worst.id, store=store)
+    answer = causes.why(worst.id, store=store)
     if json:
         render.as_json({"data": str(data), "traces": msgspec.to_builtins(rows), "why": msgspec.to_builtins(answer)})
         return

@@ -32,14 +32,18 @@ from whence.cli.render import (
     text,
     took,
 )
+from whence.cli.render_codes import severity
 from whence.cli.render_events import Beside, Words
 from whence.cli.render_header import Header
 from whence.cli.render_lists import payload, record_data
 from whence.cli.render_scores import brief_scores, score_table, scores_of
+from whence.diagnose.catalog import catalog
 from whence.model import record as kinds
 from whence.model.content import resolve
+from whence.model.finding import Finding
 from whence.model.quality import number, passed_of
 from whence.model.record import Record
+from whence.model.severity import Severity
 from whence.model.trace import Attempt, Decision, LlmUse, SpanUse, StageTrace, TraceSummary, TraceView
 from whence.query.raised import Lookup
 from whence.store.interface import StoredFinding
@@ -48,6 +52,7 @@ __all__ = ["Beside", "TraceDrawing", "record"]
 
 DEPTH = 60
 """So deep spans are drawn in each other."""
+MOST_FINDINGS = 12
 MOST = 50
 """Decisions of an attempt, attempts of a stage, LLM calls and rounds that are shown without --full."""
 Part = tuple[int, int, Callable[[], None]]
@@ -400,14 +405,24 @@ class TraceDrawing:
         if not self.row.flagged_for_review and not self.findings:
             return
         yield heading("flagged for review" if self.row.flagged_for_review else "findings")
-        rows: list[tuple[str, RenderableType]] = []
-        for each in self.findings:
-            rows.append((each.finding.code, text(each.finding.title, MAYBE)))
-            if each.finding.remediation:
-                rows.append(("", text(shorter(each.finding.remediation), QUIET)))
-        if not rows and self.row.review_notes:
-            rows.append(("note", self._words.text(self.row.review_notes, MAYBE)))
-        yield indented(pairs(rows))
+        shown = sorted(self.findings, key=lambda each: (-each.finding.severity, each.finding.code, -each.ts_ns))
+        for each in shown if self.full else shown[:MOST_FINDINGS]:
+            yield indented(_finding(each.finding))
+        if len(shown) > MOST_FINDINGS and not self.full:
+            yield indented(_more(len(shown) - MOST_FINDINGS, "findings"))
+        if not shown and self.row.review_notes:
+            yield indented(pairs([("note", self._words.text(self.row.review_notes, MAYBE))]))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    """Return a finding: its code with name, severity and confidence; what it says; what to do first."""
+    code = catalog().get(finding.code)
+    sure = f"confidence {finding.confidence:.2f}" if finding.confidence is not None else "confidence not measured"
+    head = [text(finding.code, NAME), *([Text(code.name)] if code is not None else []), severity(finding.severity)]
+    lines = [indented(text(shorter(finding.title), MAYBE if finding.severity >= Severity.MEDIUM else ""))]
+    if finding.remediation:
+        lines.append(indented(text(shorter(finding.remediation), QUIET)))
+    return Group(joined([*head, Text(sure, QUIET)]), *lines)
 
 
 def _draw(parts: Iterable[Part]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from whence.cli import plain
+from whence.cli import plain, render_causes
 from whence.cli.render import (
     BAD,
     COMMAND,
@@ -32,10 +32,10 @@ from whence.cli.render import (
     short_id,
     text,
 )
+from whence.diagnose.causes import Why
 from whence.model.content import CONTENT_KEY
 from whence.query.claims import NO_CAUSE, Change, Claim
 from whence.query.compare import Comparison, Pair
-from whence.query.why import Why
 
 ROOM_FOR_TWO = 44
 GUESS_CHARS = 220
@@ -50,26 +50,32 @@ def why(answer: Why) -> RenderableType:
     if answer.outcome == "good" and any(claim.rule not in NO_CAUSE for claim in answer.chain):
         style = MAYBE  # complete, and not all of it went well
     parts: list[RenderableType] = [Text.assemble((sign, style), " ", (plain.line(answer.trace_id), NAME))]
-    said = answer.headline.removeprefix(answer.trace_id).strip()
+    said = render_causes.headline(answer)
     if answer.chain:  # the first statement of the chain stands below, with its record
         said = said.removesuffix(answer.chain[0].statement).rstrip(" :")
-    said = _readable(said)
-    parts.append(indented(text(said, style if style in (BAD, MAYBE) else "")))
+    parts.append(indented(text(readable(said), style if style in (BAD, MAYBE) else "")))
     if answer.first_bad_stage:
         parts.append(Text())
         parts.append(indented(pairs([("first bad stage", text(answer.first_bad_stage, f"{NAME} {BAD}"))])))
+    parts += render_causes.causes(answer)
     if answer.chain:
         parts.append(heading("What happened", "stated by the records"))
         parts.append(_claims(answer.chain, known=True))
-    if answer.hypotheses:
+    named = render_causes.named_before(answer)
+    behind = list({each.statement: each for each in answer.hypotheses[::-1] if each.statement not in named}.values())[
+        ::-1
+    ]
+    if behind:
         parts.append(heading("What may be behind it", "hypotheses, not facts"))
-        parts.append(_claims(answer.hypotheses, known=False))
+        parts.append(_claims(behind, known=False))
     if answer.good_run is not None:
         parts += _against(answer)
     elif answer.outcome == "bad":
         parts.append(heading("Against the last good run", "there is none of the same kind before it"))
-    if answer.next_steps:
-        parts += [heading("Next"), commands(answer.next_steps)]
+    parts += render_causes.codes(answer.findings)
+    steps = render_causes.next_steps(answer)
+    if steps:
+        parts += [heading("Next"), commands(steps)]
     return Group(*parts)
 
 
@@ -78,9 +84,9 @@ def _claims(claims: Sequence[Claim], *, known: bool) -> RenderableType:
     parts: list[RenderableType] = []
     for count, claim in enumerate(claims, 1):
         if known:
-            parts.append(beside(Text(f"{count:>4} ", f"{NAME} {BAD}"), text(_readable(claim.statement))))
+            parts.append(beside(Text(f"{count:>4} ", f"{NAME} {BAD}"), text(readable(claim.statement))))
         else:
-            said = plain.line(_readable(claim.statement), GUESS_CHARS)
+            said = plain.line(readable(claim.statement), GUESS_CHARS)
             parts.append(beside(Text("   ? ", MAYBE), Text.assemble(("maybe: ", MAYBE), (said, "italic"))))
         following = claims[count] if count < len(claims) else None
         if following is None or (following.record_id, following.stage) != (claim.record_id, claim.stage):
@@ -193,7 +199,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _LIST = re.compile(rf"(?<![:,\[\w])\[({_STRING}(?:,{_STRING})*)(?:\]|,?(?:\"(?:[^\"\\]|\\.)*)?…)")
 
 
-def _readable(statement: str) -> str:
+def readable(statement: str) -> str:
     """Return a statement in which texts and lists that are quoted as JSON read as words."""
     shown = _REFERENCE.sub(lambda found: f"{_unquoted(found[1] or found[2] or '')}…", statement)
 

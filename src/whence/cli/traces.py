@@ -10,7 +10,7 @@ from whence import query
 from whence.cli import reading, render, render_lists
 from whence.cli.options import Cursor, Json, Limit, Project, RunName, Since, Until
 from whence.errors import BadInput, NotFound
-from whence.model.filters import TraceFilter
+from whence.model.filters import FindingFilter, TraceFilter
 from whence.runtime.runtime import generator, runtime
 
 _NONE = "no run matches"
@@ -115,17 +115,20 @@ def show(
         render.as_json(query.trace_document(row.id, generator=generator(), store=store))
         return
     from whence.cli import render_trace
+    from whence.diagnose.filing import standing
 
     view = query.view(row.id, store=store)
-    findings = store.findings(trace=row.id)
+    findings = standing(store.findings(FindingFilter(trace=row.id)))
     beside = render_trace.Beside(store.trace_records(row.id))
     render.show(render_trace.TraceDrawing(row, view, findings, beside, full=full, content=store.content).draw())
 
 
 def why(trace: RunName = "last-bad", /, *, json: Json = False) -> None:
-    """Say why a run went wrong: what its records state, what may be behind it, what changed (default: the last bad run)."""
+    """Say why a run went wrong: its likeliest cause, what its records state, what changed (default: the last bad run)."""
+    from whence.diagnose import causes
+
     store = reading.ready()
-    answer = query.why(reading.find(trace, store).id, store=store)
+    answer = causes.why(reading.find(trace, store).id, store=store)
     if json:
         render.as_json(msgspec.to_builtins(answer))
         return

@@ -49,6 +49,7 @@ def drain(*, json: Json = False) -> None:
     elif not done.busy:
         words = [f"{render.many(done.stored, 'record')} stored"]
         words += [render.many(done.contents, "text")] if done.contents else []
+        words += [render.many(done.vectors, "vector")] if done.vectors else []
         words += [f"{done.duplicates} already there"] if done.duplicates else []
         words += [f"{done.derived} derived"] if done.derived else []
         words += (

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from whence.clock import derived_id
+from whence.collect.ended import Ended
 from whence.files import private_directory, write_whole
 from whence.model import payload as shape
 from whence.model import record as kinds
-from whence.model.assembly import assemble
 from whence.model.content import resolve
 from whence.model.record import Record
 from whence.model.trace import TraceView
@@ -46,11 +46,11 @@ class DocumentWriter:
         self.store = store
         self.generator = generator
 
-    def __call__(self, ended: Sequence[str]) -> Sequence[bytes]:
-        """Write the documents of these traces (OpenTelemetry ids); returns the records that say so."""
+    def __call__(self, ended: Sequence[Ended]) -> Sequence[bytes]:
+        """Write the documents of these traces; returns the records that say so."""
         said = []
         for trace in ended:
-            view = assemble(trace, self.store.trace_records(trace))
+            view = trace.view
             path, error = self.write(view)
             if (path, error) != (view.document_path, view.document_error):
                 said.append(_said(view, path, error))

@@ -17,6 +17,7 @@ import msgspec
 
 from whence.clock import derived_id
 from whence.collect import segments as spool
+from whence.collect.ended import Ended, Room
 from whence.collect.segments import Segment
 from whence.errors import StoreBusy, StoreUnreachable, WhenceError
 from whence.files import private_directory, write_whole
@@ -29,8 +30,11 @@ from whence.sink import Accepted
 from whence.store.interface import Store
 from whence.wire import frames, records
 
-AfterTrace = Callable[[Sequence[str]], Sequence[bytes]]
-"""Given the OpenTelemetry ids of ended traces, does what follows and returns the records that say so."""
+AfterTrace = Callable[[Sequence[Ended]], Sequence[bytes]]
+"""Given traces that ended, does what follows and returns the records that say so."""
+
+MOST_TOGETHER = 64
+"""So many ended traces are followed up at a time, and what is read of them is kept for so long."""
 
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in the spool at the start)."""
@@ -56,6 +60,8 @@ class Drained(msgspec.Struct, kw_only=True):
     stored: int = 0
     duplicates: int = 0
     contents: int = 0
+    vectors: int = 0
+    digests: int = 0  # that came with the records: of an import
     quarantined: int = 0
     derived: int = 0  # records that the drain itself added: documents, flags, lost owners
     skipped_bytes: int = 0  # damage
@@ -245,6 +251,8 @@ class Drainer:
         done.stored += accepted.stored
         done.duplicates += accepted.duplicates
         done.contents += accepted.contents
+        done.vectors += accepted.vectors
+        done.digests += accepted.digests
         done.quarantined += accepted.quarantined
         # Looked for in the batch as well: after a crash the store has the end already, but what follows from it
         # (document, flags) may not have been done.
@@ -259,18 +267,25 @@ class Drainer:
 
     def _after(self, ended: dict[str, None], done: Drained) -> None:
         """Do what follows from the end of traces, one by one: what fails for one of them must not stop the road."""
-        for after in self.after_trace if ended else ():
-            said: list[bytes] = []
-            for trace in ended:
-                try:
-                    said += after((trace,))
-                except WhenceError:
-                    raise
-                except Exception as exc:  # noqa: BLE001 - a processor's own mistake, counted and shown
-                    done.failed += 1
-                    done.last_failure = f"{type(after).__name__}, trace {trace}: {type(exc).__name__}: {exc}"
-            if said:
-                done.derived += self._accept(said).stored
+        traces = list(ended)
+        for first in range(0, len(traces) if self.after_trace else 0, MOST_TOGETHER):
+            room = Room()
+            some = [Ended(trace, self.store, room) for trace in traces[first : first + MOST_TOGETHER]]
+            for after in self.after_trace:
+                self._follow(after, some, done)
+
+    def _follow(self, after: AfterTrace, ended: Sequence[Ended], done: Drained) -> None:
+        said: list[bytes] = []
+        for each in ended:
+            try:
+                said += after((each,))
+            except WhenceError:
+                raise
+            except Exception as exc:  # noqa: BLE001 - a processor's own mistake, counted and shown
+                done.failed += 1
+                done.last_failure = f"{type(after).__name__}, trace {each.id}: {type(exc).__name__}: {exc}"
+        if said:
+            done.derived += self._accept(said).stored
 
     def _remove(self, segment: Segment, *, damaged: bool) -> None:
         """Unlink a segment that is wholly stored; a damaged one is kept aside while there is room."""

@@ -8,11 +8,15 @@ Each rule is a pure function of numbers; `CalibrationFlags` fetches the numbers 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from whence.clock import derived_id, iso_utc
+from whence.collect.ended import Ended
 from whence.model import payload as shape
 from whence.model import record as kinds
-from whence.model.filters import TraceFilter
+from whence.model.filters import FindingFilter, TraceFilter
 from whence.model.finding import Finding
 from whence.model.quality import GAP_BELOW
 from whence.model.record import Record
@@ -22,26 +26,41 @@ from whence.store.interface import Store, Totals
 from whence.wire import records
 
 WINDOW_NS = 7 * 86_400 * 1_000_000_000
+CODES = ("CAL-01", "CAL-02", "CAL-03", "CAL-04", "C01-01", "C01-02", "C01-03", "C01-04")
+"""What these flags are called, and their names in the catalog."""
 FAILURES = 3
 BELOW_AVERAGE = 0.5
 MINIMUM = 3
 """Other scored runs of a group, and of all, below which an average says nothing (C1.28)."""
+_SURE: dict[str, Any] = {
+    "kind": "calibration",
+    "scope": "system",
+    "components": ("quality_gate",),
+    "basis": "derived",
+    "confidence": 1.0,
+    "detector": "calibration_flags/1",
+}
+"""What all of these flags are: counts and averages of what gates said, of many runs."""
 
 
 def repeated_failure(principle: str, failures: int) -> Finding | None:
-    """CAL-01: a principle scored below the threshold at least three times in seven days, this run included."""
+    """C01-01: a principle scored below the threshold at least three times in seven days, this run included."""
     if failures < FAILURES:
         return None
     return Finding(
-        code="CAL-01",
+        code="C01-01",
         title=(
             f"Principle {principle} has scored below threshold {failures} times in the last 7 days. "
             "Consider reviewing calibration."
         ),
         severity=Severity.MEDIUM,
-        fingerprint=f"CAL-01:{principle}",
+        fingerprint=f"C01-01:{principle}",
         remediation=f"Compare the runs: whence traces --principle {principle} --below {GAP_BELOW:g}",
+        freeze={"principle": principle, "failures": failures},
+        thresholds={"score": GAP_BELOW, "failures": FAILURES, "days": 7},
         attributes={"principle": principle, "failures": failures},
+        **_SURE,
+        basis_text="counted in the scores of complete runs",
     )
 
 
@@ -54,39 +73,47 @@ def without(totals: Totals, own: float | None) -> tuple[int, float | None]:
 
 
 def below_average(dimension: str, value: str, group: Totals, every: Totals, own: float | None) -> Finding | None:
-    """CAL-02 (intent), CAL-03 (domain): a group's average is more than 0.5 below the average of all."""
+    """C01-02 (intent), C01-03 (domain): a group's average is more than 0.5 below the average of all."""
     count, average = without(group, own)
     total, overall = without(every, own)
     if average is None or overall is None or count < MINIMUM or total < MINIMUM or overall - average <= BELOW_AVERAGE:
         return None
+    code = "C01-02" if dimension == "intent" else "C01-03"
     return Finding(
-        code="CAL-02" if dimension == "intent" else "CAL-03",
+        code=code,
         title=(
             f"Runs with {dimension} {value} average {average:.2f}, more than {BELOW_AVERAGE:g} below the overall "
             f"{overall:.2f} ({count} runs). Consider reviewing the {dimension}'s rubric."
         ),
         severity=Severity.LOW,
-        fingerprint=f"CAL:{dimension}:{value}",
+        fingerprint=f"{code}:{value}",
         remediation=f"Look at them: whence traces --{dimension} {value}",
+        freeze={"average": average, "overall": overall, "runs": count},
+        thresholds={"below": BELOW_AVERAGE, "runs": MINIMUM},
         attributes={"dimension": dimension, "value": value, "average": average, "overall": overall, "runs": count},
+        **_SURE,
+        basis_text="averages of complete runs, this one left out",
     )
 
 
 def regression(row: TraceSummary, previous: TraceSummary | None) -> Finding | None:
-    """CAL-04: this run failed the quality gate, the complete run of the project before it passed."""
+    """C01-04: this run failed the quality gate, the complete run of the project before it passed."""
     if row.quality_gate_passed is not False or previous is None or previous.quality_gate_passed is not True:
         return None
     return Finding(
-        code="CAL-04",
+        code="C01-04",
         title=(
             f"Quality gate regression in {row.project}: this run failed, the previous complete run "
             f"{previous.trace_id} passed."
         ),
         severity=Severity.MEDIUM,
-        fingerprint=f"CAL-04:{row.project}",
+        fingerprint=f"C01-04:{row.project}",
         evidence=(previous.trace_id,),
         remediation=f"See what changed: whence compare {previous.trace_id} {row.trace_id}",
+        freeze={"passed": False, "previous_passed": True},
         attributes={"previous": previous.trace_id},
+        **_SURE,
+        basis_text="the verdicts of both runs",
     )
 
 
@@ -113,7 +140,16 @@ def flags_of(row: TraceSummary, store: Store) -> list[Finding]:
     if row.quality_gate_passed is False:
         before = TraceFilter(project=row.project, statuses=(COMPLETE,), until_ns=row.started_ns)
         found.append(regression(row, next(iter(store.traces(before, limit=1).items), None)))
-    return [each for each in found if each is not None]
+    return [
+        msgspec.structs.replace(
+            each,
+            evidence=tuple(dict.fromkeys((*each.evidence, row.trace_id))),
+            first_ns=row.started_ns,
+            last_ns=row.started_ns,
+        )
+        for each in found
+        if each is not None
+    ]
 
 
 class CalibrationFlags:
@@ -123,12 +159,14 @@ class CalibrationFlags:
         self.store = store
         self.documents = documents
 
-    def __call__(self, ended: Sequence[str]) -> Sequence[bytes]:
-        """Return the findings of these traces (OpenTelemetry ids), and their flags, as records."""
+    def __call__(self, ended: Sequence[Ended]) -> Sequence[bytes]:
+        """Return the findings of these traces, and their flags, as records."""
         said: list[bytes] = []
         for trace in ended:
-            row = self.store.trace(trace)
-            if row is None or row.status == IN_PROGRESS or self.store.findings(trace=trace, limit=1):
+            row = self.store.trace(trace.id)
+            if row is None or row.status == IN_PROGRESS:
+                continue
+            if self.store.findings(FindingFilter(trace=trace.id, codes=CODES), limit=1):
                 continue
             flags = flags_of(row, self.store)
             said += [_record(row, kinds.FINDING, each.code, each.fingerprint, each) for each in flags]

@@ -30,7 +30,7 @@ _NS = 1e9
 _GRAVITY = {COMPLETE: 0, INCOMPLETE: 1, FAILED: 2}
 _json = msgspec.json
 # What a payload of another shape than its kind's does to code that folds it. Listed, so that bugs of other kinds show.
-_UNFOLDABLE = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, AttributeError, KeyError, ArithmeticError)
+UNFOLDABLE = (*kinds.UNREADABLE, TypeError, ValueError, AttributeError, KeyError, ArithmeticError)
 
 
 class _Assembler:
@@ -41,6 +41,8 @@ class _Assembler:
             otel_trace_id=otel_trace_id, trace_id="", project="", start=shape.TraceStart(), started_ns=0
         )
         self._attempts: dict[str, Attempt] = {}
+        self._homes: dict[int, str] = {}  # attempt -> its stage
+        self._took: dict[str, tuple[int, int]] = {}  # stage -> nanoseconds of its attempts, how many of them say so
         self._calls: dict[str, LlmUse] = {}  # by span, and by the record of their end
         self._spans: dict[str, SpanUse] = {}
         self._starts: list[tuple[Record, shape.TraceStart]] = []
@@ -59,7 +61,7 @@ class _Assembler:
         if fold is not None:
             try:
                 fold(self, record)
-            except _UNFOLDABLE:
+            except UNFOLDABLE:
                 view.unreadable += 1  # one odd record from an odd writer must not hide the others
 
     def stage(self, record: Record) -> StageTrace:
@@ -148,7 +150,7 @@ class _Assembler:
             attempt.component, attempt.attributes = record.component, start.attributes
             self._attempts[record.span] = attempt
             stage = self.stage(record)
-            stage.attempts.append(attempt)
+            self._tried(stage, attempt)
             stage.completed_at = None  # open again
 
     def _call(self, record: Record, attributes: dict[str, Any]) -> LlmUse:
@@ -157,7 +159,9 @@ class _Assembler:
         if use is None:
             begun = self._spans.pop(record.span, None)  # OpenTelemetry tells at its end only what a span was
             if begun is not None:
-                self.view.spans.remove(begun)
+                spans = self.view.spans
+                at = next(at for at in range(len(spans) - 1, -1, -1) if spans[at] is begun)  # most began just now
+                del spans[at]
             use = LlmUse(record.name, record.stage, record.record_id, record.ts_ns, None, attributes)
             use.span, use.parent, use.component, use.open = record.span, record.parent, record.component, True
             use.start_record = begun.start_record if begun is not None else ""
@@ -204,15 +208,29 @@ class _Assembler:
             attempt = Attempt(end.attempt, record.span, record.ts_ns - (end.duration_ns or 0))
             attempt.component = record.component
             self._attempts[record.span] = attempt
-            stage.attempts.append(attempt)
+            self._tried(stage, attempt)
+        self._lasted(attempt, end.duration_ns)
         attempt.ended_ns, attempt.duration_ns = record.ts_ns, end.duration_ns
         attempt.outputs, attempt.error, attempt.end_record = end.outputs, end.error, record.record_id
         stage.completed_at = iso_utc(record.ts_ns)
-        known = [a.duration_ns for a in stage.attempts if a.duration_ns is not None]
-        stage.duration_seconds = sum(known) / _NS if known else None
+        took, known = self._took.get(stage.name, (0, 0))
+        stage.duration_seconds = took / _NS if known else None
         if isinstance(end.outputs, dict):
             stage.outputs.update(end.outputs)
         stage.error = end.error  # of the last attempt: an error that a later attempt mended is in `attempts`
+
+    def _tried(self, stage: StageTrace, attempt: Attempt) -> None:
+        stage.attempts.append(attempt)
+        self._homes[id(attempt)] = stage.name
+
+    def _lasted(self, attempt: Attempt, duration_ns: int | None) -> None:
+        """Count what an attempt took, in place of what it was said to take before: a stage may have 100,000 of them."""
+        home = self._homes.get(id(attempt), "")
+        took, known = self._took.get(home, (0, 0))
+        for said, sign in ((attempt.duration_ns, -1), (duration_ns, 1)):
+            if said is not None:
+                took, known = took + sign * said, known + sign
+        self._took[home] = took, known
 
     def transform(self, record: Record) -> None:
         self.view.transforms.append(_use(record, _json.decode(record.payload, type=shape.Transform)))

@@ -5,6 +5,8 @@ from typing import Any
 
 CONTENT_KEY = "content_sha256"
 """A JSON object with this key stands for a text: {content_sha256, chars, preview}."""
+VECTOR_KEY = "vector_sha256"
+"""A JSON object with this key stands for a vector: {vector_sha256, dimensions}."""
 _REFERENCE = {CONTENT_KEY, "chars", "preview", "not_stored", "truncated", "original_chars"}
 
 

@@ -43,11 +43,58 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     stage: str | None = None
     component: str | None = None
+    components: tuple[str, ...] = ()  # any of them
+    parent: str | None = None  # what this record or span caused
     project: str | None = None
     min_level: int = 0
     since_ns: int | None = None
     until_ns: int | None = None
     where: tuple[Condition, ...] = ()
+
+
+class FindingFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Every given field must hold. Times are those of the records that findings travelled in."""
+
+    trace: str | None = None  # OpenTelemetry id
+    project: str | None = None
+    code: str | None = None
+    codes: tuple[str, ...] = ()  # any of them
+    fingerprint: str | None = None
+    component: str | None = None  # among the affected
+    min_severity: int = 0
+    since_ns: int | None = None
+    until_ns: int | None = None
+    withdrawn: bool = False  # those too that were taken back (said again with a count of 0)
+
+
+class ProblemFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Every given field must hold. A problem lies in a window when it was last seen in it."""
+
+    project: str | None = None
+    code: str | None = None
+    states: tuple[str, ...] = ()
+    component: str | None = None  # among the affected
+    min_severity: int = 0
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+class DigestFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Every given field must hold. Runs count by their start; those in progress have no digest."""
+
+    project: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    ended_before_ns: int | None = None
+
+
+class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Every given field must hold. Windows are widened to whole minutes."""
+
+    project: str | None = None
+    component: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

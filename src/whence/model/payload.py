@@ -34,6 +34,7 @@ class TraceStart(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int = 0
     host: str = ""
     generator: str = ""
+    code: str = ""  # the version of the program that runs: a commit, a release (whence.runtime.version_of_code)
     attributes: dict[str, Any] = {}
 
 
@@ -161,6 +162,55 @@ class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str = ""  # genai-prices, override
     version: str = ""  # of the price table
     reason: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The state of a component (the envelope's) at a moment; the name is that of the checkpoint (R4.6, R4.16)."""
+
+    state: Any = None
+    type: str = "full"  # full, incremental, partial
+    patch: list[dict[str, Any]] = []  # from the state before to this one, RFC 6902
+    progress: float | None = None  # 0..1, where the state tells
+    attributes: dict[str, Any] = {}
+
+
+class Metric(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A number in time; the name is that of the metric (R4.7). Units as UCUM writes them: ms, By, %, 1."""
+
+    value: float | None = None
+    unit: str = ""
+    dimensions: dict[str, Any] = {}
+
+
+class Vector(msgspec.Struct, frozen=True):
+    """A vector, packed (C0.25): 32-bit floats, little end first, in base64."""
+
+    f32: str = ""
+    dimensions: int = 0
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A diagnostic report as it was made (R0.14, D0.2): of a phase of a run, at a trigger."""
+
+    report_id: str = ""
+    phase: str = ""
+    trigger: str = ""
+    body: dict[str, Any] = {}
+
+
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One step of an investigation; the record's name is the case's id, and its fields are those that this step changes."""
+
+    action: str = "update"  # open, update, close
+    title: str | None = None
+    description: str | None = None
+    filters: dict[str, Any] | None = None
+    scope: dict[str, Any] | None = None
+    note: str | None = None
+    by: str = ""
+    events: int = 0  # looked at in this step
+    insights: int = 0
+    queries: int = 0
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,7 +26,10 @@ def number(value: object) -> float | None:
     """Return a finite float, or None for anything that is not a number (bool included)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    as_float = float(value)
+    try:
+        as_float = float(value)
+    except OverflowError:  # JSON may hold integers of four thousand digits
+        return None
     return as_float if as_float - as_float == 0.0 else None
 
 

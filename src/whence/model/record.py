@@ -22,8 +22,18 @@ TRANSFORM: Final = "transform"
 CHECK: Final = "check"
 FILE: Final = "file"
 COST: Final = "cost"
+SNAPSHOT: Final = "snapshot"
+METRIC: Final = "metric"
+FINDING_STATE: Final = "finding.state"
+REPORT: Final = "report"
+CASE: Final = "case"
 CONTENT: Final = "content"
 """Not a record of the stream but a text stored once by its hash; `name` is the hash, the payload holds the text."""
+VECTOR: Final = "vector"
+"""Not a record of the stream but a vector stored once by its hash, packed; `name` is the hash."""
+DIGEST: Final = "digest"
+"""Not a record of the stream but what a run was like (`model.digest`); `name` is the run's OpenTelemetry id, and a newer
+one takes the place of the one before."""
 
 KINDS: Final = (
     TRACE_START,
@@ -44,8 +54,19 @@ KINDS: Final = (
     CHECK,
     FILE,
     COST,
+    SNAPSHOT,
+    METRIC,
+    FINDING_STATE,
+    REPORT,
+    CASE,
     CONTENT,
+    VECTOR,
+    DIGEST,
 )
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What decoding bytes of any kind can raise; RecursionError where they nest too deep."""
+OF_OURS: Final = (TRACE_DOCUMENT, TRACE_FLAG, FINDING, FINDING_STATE, REPORT, CASE, COST)
+"""Kinds that whence itself says, or people say in it: nothing that the pipeline did, so no volume of it either."""
 
 SPANS_OF_THE_TRACE: Final = (TRACE_START, TRACE_END, TRACE_DOCUMENT, TRACE_FLAG)
 

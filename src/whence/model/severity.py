@@ -16,3 +16,13 @@ class Severity(enum.IntEnum):
     def label(self) -> str:
         """Lower-case name, as shown and as accepted."""
         return self.name.lower()
+
+    @property
+    def logged(self) -> str:
+        """The level of logging that it corresponds to."""
+        return ("INFO", "INFO", "WARNING", "ERROR", "CRITICAL")[self]
+
+    @classmethod
+    def nearest(cls, level: int) -> "Severity":
+        """Return the severity that a record's level is, or is nearest to: levels may be any whole number."""
+        return cls(min(max(level, cls.INFO), cls.CRITICAL))

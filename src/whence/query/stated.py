@@ -166,7 +166,7 @@ def _checks(trace: TraceView) -> Iterator[Claim]:
         first = use.said.failures[0] if use.said.failures else {}
         line = f" (line {first['line']})" if isinstance(first.get("line"), int) else ""
         more = (use.said.failures_total or len(use.said.failures)) - 1
-        about = f"{short(first.get('message'))}{line}" if first else "no failure is named"
+        about = f"{short(first.get('message'))}{line}" if first else _instead(use.said)
         rest = f", and {more:,} more" if more > 0 else ""
         of = f" of {use.component}" if use.component else ""
         yield fact(f"check {use.name}{of} failed: {about}{rest}", use.stage, use.record_id, "check", use.ts_ns)
@@ -174,6 +174,13 @@ def _checks(trace: TraceView) -> Iterator[Claim]:
         if written.said.verified is False:
             said = f"{written.said.path} was read back and holds something else than was written"
             yield fact(said, written.stage, written.record_id, "file", written.ts_ns)
+
+
+def _instead(check: Check) -> str:
+    """Return what a check that names no failure expected, and what was there instead."""
+    if check.expected is None and check.actual is None:
+        return "no failure is named"
+    return f"{short(check.actual, 60)} instead of {short(check.expected, 60)}"
 
 
 def _introduced(trace: TraceView, row: TraceSummary, store: Store) -> Iterator[Claim]:

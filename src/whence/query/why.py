@@ -24,7 +24,7 @@ from whence.query.suspects import UNSURE, changes_since, hypotheses
 from whence.store.current import current
 from whence.store.interface import Store
 
-__all__ = ["UNSURE", "Change", "Claim", "Why", "last_good", "outcome_of", "why"]
+__all__ = ["UNSURE", "Change", "Claim", "Why", "explained", "last_good", "outcome_of", "why"]
 
 MOST_HYPOTHESES = 6
 MOST_CHANGES = 10
@@ -62,7 +62,11 @@ def why(trace_id: str, *, store: Store | None = None) -> Why:
     """Return why a run went wrong, or that it did not. Raises NotFound for an unknown id."""
     store = store or current()
     row = find(trace_id, store=store)
-    trace = view(row.id, store=store)
+    return explained(row, view(row.id, store=store), store)
+
+
+def explained(row: TraceSummary, trace: TraceView, store: Store) -> Why:
+    """Return the answer for a run that is at hand."""
     good = last_good(row, store)
     outcome = outcome_of(row)
     said = sorted(confirmed(trace, row, store), key=lambda claim: (claim.rule not in ENDED, claim.ts_ns))

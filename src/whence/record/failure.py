@@ -14,6 +14,7 @@ STACK_FRAMES = 200
 """Of a longer stack the innermost frames are kept."""
 MESSAGE_CHARS: Final = 4096
 """A longer message, line or note is cut, and ends in "…"."""
+CODE_CHARS: Final = 100
 MOST_NOTES: Final = 16
 MOST_ARGUMENTS: Final = 100
 MOST_ERRORS: Final = 10
@@ -43,6 +44,7 @@ def is_cancellation(error: BaseException) -> bool:
 def describe_error(error: BaseException) -> dict[str, Any]:
     """Return what an exception says of itself, as plain values: always `type`, `message`, `where`, and what else there is.
 
+        code                            where it carries one (a text), of its own or of its class
         line, column, filename, text    of a text that was read: SyntaxError, JSONDecodeError, jinja2's, …
         notes                           what was added with `add_note`
         errors, errors_total            those of a group, described likewise; how many, where not all are told
@@ -56,6 +58,11 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     own is not asked either: BaseException's would call that of each argument, whatever it is.
     """
     return _Telling().of(error, 0)
+
+
+def as_error(said: Any) -> Any:
+    """Return what was given as an error as it is recorded: an exception described, anything else as it is."""
+    return describe_error(said) if said is not None and derives(mro_of(type(said)), BaseException) else said
 
 
 def stack_of(error: BaseException) -> str:
@@ -83,6 +90,9 @@ class _Telling:
         kind = type(error)
         told = {"type": _QUALNAME.__get__(kind), "message": _cut(_message(error)), "where": _where(error)}
         told |= _place(error)
+        code = _code(error)
+        if code:
+            told["code"] = code
         notes = _stored(error, "__notes__")
         if type(notes) is list:
             kept = [_cut(each) for each in notes[:MOST_NOTES] if type(each) is str]
@@ -125,6 +135,14 @@ def _place(error: BaseException) -> dict[str, Any]:
         if type(said) is str and said.strip():
             place[name] = _cut(said.rstrip())
     return place
+
+
+def _code(error: BaseException) -> str:
+    """Return the code that an exception carries, of its own or of its class: whence's, a provider's, …"""
+    for code in (_stored(error, "code"), *(_SPACE.__get__(base).get("code") for base in mro_of(type(error)))):
+        if type(code) is str and 0 < len(code) <= CODE_CHARS:
+            return code
+    return ""
 
 
 def _stored(error: BaseException, name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.llm import COUNTS, LlmFields, tokens_of, tool_decision
+from whence.record.failure import as_error
 from whence.record.guard import guarded
 from whence.record.normalise import as_count, as_nanoseconds, as_number, as_seconds
 from whence.redact.value import Flag
@@ -86,7 +87,7 @@ def called(
     """Record a finished LLM call as one record; returns its id."""
     kept, changed = normalised(call)
     took = as_nanoseconds(kept.pop("duration_s", None))
-    ended = shape.SpanEnd(type=shape.LLM, duration_ns=took, error=call.get("error"), attributes=kept)
+    ended = shape.SpanEnd(type=shape.LLM, duration_ns=took, error=as_error(call.get("error")), attributes=kept)
     span = trace.recorder.clock.span_id()
     where = trace.place_in(stage, span, trace.span_of(stage), component, 3 if call.get("error") else 0)
     said = trace.say(kinds.SPAN_END, name, where, ended, int(Flag.CLAMPED) if changed else 0)
@@ -149,7 +150,7 @@ class Call:
         ended = shape.SpanEnd(
             type=shape.LLM,
             duration_ns=self.trace.monotonic_ns() - self._started if took is None else took,
-            error=call.get("error"),
+            error=as_error(call.get("error")),
             attributes={key: value for key, value in kept.items() if not self._is_said(key, value)},
         )
         parent = self.trace.span_of(self._stage)

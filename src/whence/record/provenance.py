@@ -16,7 +16,7 @@ from whence.model import payload as shape
 from whence.model import record as kinds
 from whence.model.content import CONTENT_KEY
 from whence.model.llm import LlmFields
-from whence.record.failure import THE_HOSTS
+from whence.record.failure import THE_HOSTS, as_error
 from whence.record.guard import guarded
 from whence.record.llm import Call, called
 from whence.record.normalise import as_count, as_nanoseconds, as_number, as_object
@@ -130,7 +130,7 @@ class Provenance(ABC):
             using=as_object(using),
             attempt=as_count(attempt) if attempt is not None else None,
             duration_ns=as_nanoseconds(duration_s),
-            error=error,
+            error=as_error(error),
             attributes=attributes,
         )
         return trace.say(kinds.TRANSFORM, name, where, done, flags)
@@ -192,7 +192,7 @@ class Provenance(ABC):
             label=trace.recorder.label(label)[0] if label is not None else None,
             explanation=explanation,
             duration_ns=as_nanoseconds(duration_s),
-            error=error,
+            error=as_error(error),
             attributes=attributes,
         )
         record = trace.say(kinds.CHECK, name, where, said, flags)
@@ -237,7 +237,7 @@ class Provenance(ABC):
             bytes=len(data) if data is not None else None,
             checks=trace.checked.get(_key(reference), []) if reference is not None else [],
             verified=verified,
-            error=error,
+            error=as_error(error),
             attributes=attributes,
             **seen,
         )

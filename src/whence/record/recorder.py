@@ -16,7 +16,7 @@ import msgspec
 
 from whence.clock import Clock, SystemClock
 from whence.model import record as kinds
-from whence.model.content import CONTENT_KEY
+from whence.model.content import CONTENT_KEY, VECTOR_KEY
 from whence.record.counters import Drops
 from whence.record.spool import SpoolSettings, SpoolWriter
 from whence.redact.capture import CaptureLevel, Hasher
@@ -39,6 +39,12 @@ _PRIORITY = {
     kinds.TRANSFORM: STRUCTURE,
     kinds.CHECK: STRUCTURE,
     kinds.FILE: STRUCTURE,
+    kinds.SNAPSHOT: STRUCTURE,
+    kinds.METRIC: STRUCTURE,
+    kinds.FINDING_STATE: VITAL,
+    kinds.REPORT: STRUCTURE,
+    kinds.CASE: VITAL,
+    kinds.VECTOR: TEXT,
     kinds.EVIDENCE: TEXT,
     kinds.PROMPTS: TEXT,
     kinds.CONTENT: TEXT,
@@ -74,6 +80,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     spool: SpoolSettings
     policy: Callable[[str], Policy] = lambda project: Policy()
     hasher: Callable[[], Hasher | None] = lambda: None
+    code: Callable[[], str] = lambda: ""  # the version of the program that runs
     limits: Limits = Limits()
     content_limits: Limits = Limits(string_chars=512 * 1024, items=100_000)
     """JSON takes up to six bytes for a character, and a frame holds four MiB (`wire.frames.MAX_PAYLOAD`)."""
@@ -245,10 +252,7 @@ class Recorder:
 
         data = text.encode()
         digest = hashlib.sha256(data).hexdigest()
-        if self._known_in != self.spool.segment:  # a text is written again once a segment: the store may be another one
-            self._known_in = self.spool.segment
-            self._known_texts.clear()
-        stored = digest in self._known_texts
+        stored = self._known(digest)
         if not stored:
             ts_ns = self.now_ns()
             record_id = self._new_id(ts_ns)
@@ -261,11 +265,44 @@ class Recorder:
             )
             stored = self._append(frame, TEXT)
             if stored:
-                if len(self._known_texts) >= KNOWN_TEXTS:
-                    self._known_texts.clear()
-                self._known_texts[digest] = None
+                self._remember(digest)
         reference = {CONTENT_KEY: digest, "chars": len(text), "preview": text[:PREVIEW_CHARS]}
         return reference if stored else {**reference, "not_stored": True}
+
+    def vector(self, packed: bytes, where: bytes, level: CaptureLevel) -> dict[str, Any]:
+        """Store a packed vector by its hash, and return what stands for it in a record.
+
+        At `hash` and `preview` only the hash and the length are kept: a vector of a text gives much of the text away.
+        """
+        import hashlib
+
+        digest = hashlib.sha256(packed).hexdigest()
+        reference = {VECTOR_KEY: digest, "dimensions": len(packed) // 4}
+        if level in (CaptureLevel.HASH, CaptureLevel.PREVIEW) or self._known(VECTOR_KEY + digest):
+            return reference
+        import base64
+
+        body = _encode({"f32": base64.b64encode(packed).decode(), "dimensions": len(packed) // 4})
+        if len(body) > RECORD_BYTES:
+            return {**reference, "not_stored": True}
+        ts_ns = self.now_ns()
+        said = (self._new_id(ts_ns).encode(), digest.encode(), ts_ns, where, body)
+        if not self._append(b'["%b","vector","%b",%d%b0,%b]' % said, TEXT):
+            return {**reference, "not_stored": True}
+        self._remember(VECTOR_KEY + digest)
+        return reference
+
+    def _known(self, key: str) -> bool:
+        """Return whether a content was written to this segment: it is written again once a segment, the store may be another."""
+        if self._known_in != self.spool.segment:
+            self._known_in = self.spool.segment
+            self._known_texts.clear()
+        return key in self._known_texts
+
+    def _remember(self, key: str) -> None:
+        if len(self._known_texts) >= KNOWN_TEXTS:
+            self._known_texts.clear()
+        self._known_texts[key] = None
 
     def reference(self, content: object, where: bytes, level: CaptureLevel) -> tuple[dict[str, Any], int]:
         """Store a text by its hash, whatever its size, and return what stands for it in a record, and its flags.
@@ -405,6 +442,14 @@ def _only_long(body: bytes) -> bool:
     return nested < 500 and b"null" not in body and not suspicious(body)
 
 
+def encoded(said: object) -> bytes | None:
+    """Return what the user said, encoded for the prefilter; None where it cannot be: then everything is looked at."""
+    try:
+        return _encode(said)
+    except Exception:  # noqa: BLE001 - an object of the host's may do anything when asked
+        return None
+
+
 def not_finite(value: object, depth: int = 32) -> bool:
     """Return whether a NaN or an infinity is somewhere inside; only called where the encoded form holds a null."""
     if isinstance(value, float):
@@ -472,7 +517,7 @@ def _keep_facts(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 _FACTS = {
     kinds.TRACE_START: (
-        *("trace_id", "parent_trace_id", "writer", "pid", "host", "generator"),
+        *("trace_id", "parent_trace_id", "writer", "pid", "host", "generator", "code"),
         *("project_id", "project_name", "intent", "domain", "report_type", "research_type"),  # labels, cleaned before
     ),
     kinds.TRACE_END: ("status", "reason", "duration_ns", "overhead_ns", "dropped", "last_record"),
@@ -482,6 +527,11 @@ _FACTS = {
     # References to contents are made by `reference`, which has redacted them; the others are labels, numbers, a path.
     kinds.TRANSFORM: ("action", "subject", "source", "result", "materials", "attempt", "duration_ns"),
     kinds.CHECK: ("type", "passed", "subject", "content", "failures_total", "phase", "score", "label", "duration_ns"),
+    kinds.SNAPSHOT: ("type", "progress"),
+    kinds.METRIC: ("value", "unit"),
+    kinds.FINDING_STATE: ("state",),
+    kinds.REPORT: ("report_id", "phase", "trigger"),
+    kinds.CASE: ("action", "events", "insights", "queries"),
     kinds.FILE: ("path", "content", "bytes", "mode", "owner", "group", "checks", "verified"),
 }
 

@@ -17,11 +17,11 @@ from whence.model import record as kinds
 from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, NOT_ENDED
 from whence.record import context, otel, propagation
 from whence.record.disabled import NO_STAGE
-from whence.record.failure import describe_error, is_cancellation
+from whence.record.failure import as_error, describe_error, is_cancellation
 from whence.record.guard import guarded
 from whence.record.normalise import as_alternatives, as_confidence, as_level, as_object
 from whence.record.provenance import Provenance
-from whence.record.recorder import STRUCTURE, VITAL, Recorder, place
+from whence.record.recorder import STRUCTURE, VITAL, Recorder, encoded, place
 from whence.redact.value import Flag
 
 GENERATOR = "whence"
@@ -135,6 +135,8 @@ class Stage(Provenance):
             if outputs is None:
                 outputs = self.outputs or None
             took = trace.monotonic_ns() - self._started if self.span else None
+            if error is not None:
+                error = as_error(error)
             ended = _SpanEnd(self.type, self.attempt, took, outputs, error)
             if plain is None:
                 plain = error is None and (
@@ -276,9 +278,10 @@ class Trace(Provenance):
                 pid=self._pid,
                 host=recorder.host,
                 generator=GENERATOR,
+                code=recorder.settings.code(),
                 attributes=attributes or {},
             ),
-            said=_encoded((query, attributes)),
+            said=encoded((query, attributes)),
         )
         self._scope = context.enter(self)
 
@@ -534,7 +537,7 @@ class Trace(Provenance):
         self.status = status if status in (COMPLETE, FAILED, INCOMPLETE) else INCOMPLETE
         self._ended_ns = self.monotonic_ns()
         if error is not None:
-            self.error = error
+            self.error = as_error(error)
 
     @property
     def duration_ns(self) -> int:
@@ -646,11 +649,3 @@ class Trace(Provenance):
         except RuntimeError:  # the loop's executor is shut down: the program is ending, nobody else waits
             return self.announce()
         return await asyncio.shield(running)
-
-
-def _encoded(value: object) -> bytes | None:
-    """Return what the user said, encoded; None if it cannot be, which the recorder then finds out for itself."""
-    try:
-        return msgspec.json.encode(value)
-    except Exception:  # noqa: BLE001 - anything can be in it
-        return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from whence.collect.segments import segments
 from whence.errors import WhenceError
 from whence.files import write_whole
+from whence.model.filters import FindingFilter
 from whence.model.trace import IN_PROGRESS
 from whence.record.notice import notice
 
@@ -66,14 +67,16 @@ def finish(runtime: "Runtime", otel_trace_id: str) -> dict[str, Any]:
 
 def _of_stored(runtime: "Runtime", row: "TraceSummary", result: dict[str, Any]) -> None:
     """Say what became of a trace that the store has."""
+    from whence.diagnose.calibration import CODES
+
     if row.trace_file_path is not None:
         result["file_path"] = row.trace_file_path
     else:
         result["file_error"] = row.document_error or "not written yet"
     result["flagged_for_review"] = row.flagged_for_review
     try:
-        found = runtime.store().findings(trace=row.id)
-        result["calibration_flags"] = [each.finding.title for each in found if each.finding.code.startswith("CAL")]
+        found = runtime.store().findings(FindingFilter(trace=row.id, codes=CODES))
+        result["calibration_flags"] = [each.finding.title for each in found]
     except WhenceError as exc:
         result["supabase_error"] = str(exc)
 

@@ -40,6 +40,7 @@ class Runtime:
         self._made: dict[str, Recorder] = {}
         self._store: SqliteStore | None = None
         self._hash_key: Hasher | None = None
+        self._code: str | None = None
         self._written = settings.written
         self._projects_seen: tuple[float, int] = (time.monotonic(), _mtime(settings.data / "projects.toml"))
         self._lock = threading.RLock()
@@ -57,12 +58,23 @@ class Runtime:
     def _build_recorder(self) -> Recorder:
         # Without a lock, which a signal handler or a forked child could wait for in vain: the first one made counts.
         spool = SpoolSettings(directory=self.settings.spool, max_bytes=self.settings.spool_max_bytes)
-        built = Recorder(RecorderSettings(spool=spool, policy=self._policy, hasher=self._hasher), self._clock)
+        built = Recorder(
+            RecorderSettings(spool=spool, policy=self._policy, hasher=self._hasher, code=self.code_version), self._clock
+        )
         built.on_trace_end.append(self._trace_ended)
         kept = self._made.setdefault("recorder", built)
         if kept is not built:
             built.spool.close()
         return kept
+
+    def code_version(self) -> str:
+        """Return which version of the program records; looked for once."""
+        if self._code is None:
+            from whence.runtime.code_version import code_version
+
+            said = self.settings.code_version
+            self._code = code_version() if said is None else said
+        return self._code
 
     @property
     def _recorder(self) -> Recorder | None:
@@ -112,14 +124,18 @@ class Runtime:
         """Return a drainer from this process's spool to its store."""
         from whence.collect.documents import DocumentWriter
         from whence.collect.drainer import Drainer, DrainSettings
+        from whence.diagnose import catalog
         from whence.diagnose.calibration import CalibrationFlags
+        from whence.diagnose.running import Diagnoser
 
         store = self.store()
+        catalog.use(self.settings.data)
         return Drainer(
             DrainSettings(spool=self.settings.spool),
             store,
             (
                 DocumentWriter(self.settings.documents, store, generator()),
+                *([Diagnoser(store)] if self.settings.diagnose else []),
                 CalibrationFlags(store, self.settings.documents),
             ),
         )

@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureLevel = CaptureLevel.REDACTED
     drain: bool = True  # drain at a trace's end; off where a server drains the same spool
     drain_budget_s: float = 0.1
+    diagnose: bool = True  # look for trouble in each run that ends, when it is drained
+    code_version: str | None = None  # of the program that records; without it the commit its main file lies in
     full_text: bool = True
     spool_max_bytes: int = 4 * 1024 * 1024 * 1024
     projects: dict[str, ProjectConfig] = {}  # as whence.toml says
@@ -73,6 +75,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Policy(said is None or said.enabled, (said.capture if said is not None else None) or self.capture)
 
 
+_PLAIN = (
+    *("enabled", "project", "capture", "drain", "drain_budget_s", "diagnose", "code_version"),
+    *("full_text", "spool_max_bytes"),
+)
+"""Settings that are taken as they are written."""
+
+
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a user may write in whence.toml; every line is optional, the environment wins."""
 
@@ -82,6 +91,8 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     documents: str | None = None
     drain: bool | None = None
     drain_budget_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] | None = None
+    diagnose: bool | None = None
+    code_version: str | None = None
     full_text: bool | None = None
     spool_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] | None = None
     projects: dict[str, ProjectConfig] = {}
@@ -113,17 +124,14 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     data = data_directory(environment)
     config = _read(data / "whence.toml", Config)
     projects = _read(data / "projects.toml", Config).projects
-    chosen: dict[str, Any] = {
-        name: value
-        for name in ("enabled", "project", "capture", "drain", "drain_budget_s", "full_text", "spool_max_bytes")
-        if (value := getattr(config, name)) is not None
-    }
-    for name in ("enabled", "drain", "full_text"):
+    chosen: dict[str, Any] = {name: value for name in _PLAIN if (value := getattr(config, name)) is not None}
+    for name in ("enabled", "drain", "diagnose", "full_text"):
         word = environment.get(f"WHENCE_{name.upper()}")
         if word is not None:
             chosen[name] = _flag(f"WHENCE_{name.upper()}", word)
-    if environment.get("WHENCE_PROJECT"):
-        chosen["project"] = environment["WHENCE_PROJECT"]
+    for name in ("project", "code_version"):
+        if environment.get(f"WHENCE_{name.upper()}"):
+            chosen[name] = environment[f"WHENCE_{name.upper()}"]
     if environment.get("WHENCE_CAPTURE"):
         chosen["capture"] = _capture("WHENCE_CAPTURE", environment["WHENCE_CAPTURE"])
     documents = environment.get("WHENCE_DOCUMENTS") or config.documents

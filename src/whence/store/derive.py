@@ -1,6 +1,9 @@
 """What every store derives from records in the same way: which bytes are a record, the row of a trace, whole numbers
 for roll-ups. Pure functions, so that two stores cannot disagree."""
 
+import base64
+import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -10,10 +13,11 @@ import msgspec
 from whence.clock import iso_utc
 from whence.errors import BadFrame, BadInput
 from whence.model import record as kinds
-from whence.model.assembly import assemble, summarise
+from whence.model.assembly import UNFOLDABLE, assemble, summarise
+from whence.model.digest import RunDigest
 from whence.model.filters import Condition
 from whence.model.finding import Finding
-from whence.model.payload import LLM
+from whence.model.payload import LLM, Vector
 from whence.model.record import Record
 from whence.model.severity import Severity
 from whence.model.trace import TraceSummary
@@ -21,20 +25,23 @@ from whence.wire.records import decode
 
 FALLBACK: Final = "otel_"
 """How the name of a trace begins that has none of its own; its OpenTelemetry id follows."""
-HOUR_NS: Final = 3_600_000_000_000
+MINUTE_NS: Final = 60_000_000_000
+HOUR_NS: Final = 60 * MINUTE_NS
 DAY_NS: Final = 24 * HOUR_NS
 FAILED_BELOW: Final = 2.0
 MOST: Final = 10**9
 MOST_TOKENS: Final = 10**12
 """What one trace can add to a sum of tokens: nonsense must not overflow the sums of others."""
+LONGEST_NS: Final = 10**16
+"""What one span can add to a sum of durations, for the same reason: 115 days."""
 HIGH: Final = int(Severity.HIGH)
-_MAX_INT: Final = 2**63 - 1
+MAX_INT: Final = 2**63 - 1
+FINGERPRINT_CHARS: Final = 200
+"""Of a longer fingerprint the beginning counts."""
 _ID = re.compile(r"[0-9a-fA-F]{32}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PATH_KEY = re.compile(r"[A-Za-z0-9_.-]+")
-
-# What a payload of any shape can do to code that folds it. Listed, so that a bug of another kind is still seen.
-_UNFOLDABLE = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, AttributeError, KeyError, ArithmeticError)
+_decode: Final = msgspec.json.Decoder().decode
 
 
 class Counts(NamedTuple):
@@ -56,9 +63,9 @@ def checked(data: bytes) -> Record:
         raise BadFrame(f"a record id is 32 hex digits, not {record.record_id[:60]!r}")
     if record.trace and _ID.fullmatch(record.trace) is None:
         raise BadFrame(f"a trace is 32 hex digits or empty, not {record.trace[:60]!r}")
-    if not 0 <= record.ts_ns <= _MAX_INT:
+    if not 0 <= record.ts_ns <= MAX_INT:
         raise BadFrame(f"ts_ns is Unix time in ns, not {record.ts_ns}")
-    if abs(record.level) > _MAX_INT or abs(record.flags) > _MAX_INT:
+    if abs(record.level) > MAX_INT or abs(record.flags) > MAX_INT:
         raise BadFrame("level and flags are 64-bit integers")
     try:
         bytes(record.payload).decode()
@@ -77,15 +84,90 @@ def content_of(record: Record) -> tuple[str, str]:
         raise BadFrame(f"the name of a content is 64 hex digits, not {record.name[:80]!r}")
     try:
         return record.name.lower(), msgspec.json.decode(record.payload, type=_Text).text
-    except (msgspec.MsgspecError, UnicodeError) as exc:
+    except kinds.UNREADABLE as exc:
         raise BadFrame(f"the payload of a content is {{text: string}}: {exc}") from exc
+
+
+def vector_of(record: Record) -> tuple[str, bytes]:
+    """Return (hash, packed floats) of a record of kind `vector`. Raises BadFrame when it is malformed."""
+    if _SHA256.fullmatch(record.name) is None:
+        raise BadFrame(f"the name of a vector is 64 hex digits, not {record.name[:80]!r}")
+    try:
+        given = msgspec.json.decode(record.payload, type=Vector)
+        packed = base64.b64decode(given.f32, validate=True)
+    except (*kinds.UNREADABLE, binascii.Error, ValueError) as exc:
+        raise BadFrame(f"the payload of a vector is {{f32: base64, dimensions: number}}: {exc}") from exc
+    if len(packed) % 4 or given.dimensions not in (0, len(packed) // 4):
+        raise BadFrame(f"a vector of {given.dimensions} dimensions has 4 bytes for each, not {len(packed)} in all")
+    if hashlib.sha256(packed).hexdigest() != record.name.lower():
+        raise BadFrame("the name of a vector is the SHA-256 of its bytes, and this one is not")
+    return record.name.lower(), packed
+
+
+def digest_of(record: Record) -> RunDigest:
+    """Return what a record of kind `digest` says a run was like. Raises BadFrame when it is malformed.
+
+    The run is the one that the record is named after; project and start are those of the envelope where they are missing.
+    """
+    if _ID.fullmatch(record.name) is None:
+        raise BadFrame(f"the name of a digest is a trace id, 32 hex digits, not {record.name[:80]!r}")
+    try:
+        given = msgspec.json.decode(record.payload, type=RunDigest)
+    except kinds.UNREADABLE as exc:
+        raise BadFrame(f"the payload of a digest is what a run was like (docs/formats/store.md): {exc}") from exc
+    if any(abs(number) > MAX_INT for number in (given.started_ns, given.ended_ns, given.records)):
+        raise BadFrame("times and counts of a digest are 64-bit integers")
+    return msgspec.structs.replace(
+        given,
+        trace=record.name.lower(),
+        project=given.project or record.project,
+        started_ns=given.started_ns or record.ts_ns,
+    )
+
+
+def fingerprint_of(text: str) -> str:
+    """Return as much of a fingerprint as counts."""
+    return text[:FINGERPRINT_CHARS]
+
+
+def occurrence_of(project: str, trace: str, fingerprint: str, anchor: str) -> str:
+    """Return the name of an occurrence, 32 hex digits: equal for the same one said again (`model.finding.Finding`).
+
+    A finding without a fingerprint is nothing that can be said again; its occurrence is the id of its record.
+    """
+    text = "\x00".join((project, trace.lower(), fingerprint_of(fingerprint), anchor))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def who(record: Record) -> str:
+    """Return who acts: the component, or the stage where none is named."""
+    return record.component or record.stage
+
+
+def is_ours(record: Record) -> bool:
+    """Return whether whence said it, or people in it: no activity of any component. `record_measures` tells it in SQL."""
+    return record.kind in kinds.OF_OURS or record.component == "whence" or record.component.startswith("whence.")
+
+
+def milliseconds_of(duration_ns: object) -> int:
+    """Return a duration in whole milliseconds, 0 for what is none. The view `record_measures` does the same in SQL."""
+    if isinstance(duration_ns, bool) or not isinstance(duration_ns, int | float):
+        return 0
+    return (int(max(0, min(duration_ns, LONGEST_NS))) + 500_000) // 1_000_000
+
+
+def minutes(since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
+    """Return the window widened to whole minutes, within 64 bits; the end stays exclusive."""
+    since = 0 if since_ns is None else since_ns - since_ns % MINUTE_NS
+    until = MAX_INT if until_ns is None else -(-until_ns // MINUTE_NS) * MINUTE_NS
+    return max(0, min(since, MAX_INT)), max(0, min(until, MAX_INT))
 
 
 def finding_of(payload: bytes | msgspec.Raw) -> Finding | None:
     """Return the finding in a record of kind `finding`, or None: then it is a record like any other."""
     try:
         return msgspec.json.decode(payload, type=Finding)
-    except (msgspec.MsgspecError, UnicodeError):
+    except kinds.UNREADABLE:
         return None
 
 
@@ -97,8 +179,8 @@ def is_llm_call(record: Record) -> bool:
 def payload_of(record: Record) -> dict[str, Any]:
     """Return the payload as an object; empty if it is none."""
     try:
-        value = msgspec.json.decode(record.payload)
-    except (msgspec.MsgspecError, UnicodeError):
+        value = _decode(record.payload)
+    except kinds.UNREADABLE:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -115,7 +197,7 @@ def ended_row(trace: str, records: Sequence[Record], counts: Counts) -> TraceSum
     view.records = counts.records
     try:
         row = summarise(view)
-    except _UNFOLDABLE:
+    except UNFOLDABLE:
         row = summarise(assemble(trace, [r for r in records if r.kind in kinds.SPANS_OF_THE_TRACE]))
     return _storable(row, Counts(counts.records, counts.decisions, row.llm_calls))
 
@@ -154,8 +236,8 @@ def _storable(row: TraceSummary, counts: Counts) -> TraceSummary:
         changes["trace_id"] = FALLBACK + row.id
     for name in _WHOLE:
         value = getattr(row, name)
-        if value is not None and abs(value) > _MAX_INT:
-            changes[name] = _MAX_INT if value > 0 else -_MAX_INT
+        if value is not None and abs(value) > MAX_INT:
+            changes[name] = MAX_INT if value > 0 else -MAX_INT
     return msgspec.structs.replace(row, **changes)
 
 

@@ -20,6 +20,14 @@ otherwise, and paged by keyset: a cursor stays good while records arrive, and no
 **Aggregates** read hourly roll-ups that `accept` keeps, never the records; `rebuild_rollups` makes the same numbers
 from the rows. A window is widened to whole hours (UTC), and says so in its result (`Totals.since_ns`, `until_ns`).
 
+**Findings and problems.** A finding says what occurrence it is (trace, fingerprint, anchor: `Finding`); said again with other
+values, the newest counts. A problem is all findings of a project with one fingerprint; its row follows from them and from
+the `finding.state` records about it (`model.finding.standing`), in whatever order these arrive.
+
+**Kept beside the stream.** Records of the kinds content, vector and digest are no part of it: the first two are kept once
+by hash, a digest takes the place of the one before it: the one of more records counts, then that of the greater last record,
+then the last to arrive (made anew from the same records).
+
 **Nothing else changes anything.** Records and findings refuse UPDATE and DELETE. Contents can be erased by hash.
 """
 
@@ -28,8 +36,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from whence.model.filters import Page, RecordFilter, TraceFilter
-from whence.model.finding import Finding
+from whence.model.digest import RunDigest
+from whence.model.filters import (
+    ActivityFilter,
+    DigestFilter,
+    FindingFilter,
+    Page,
+    ProblemFilter,
+    RecordFilter,
+    TraceFilter,
+)
+from whence.model.finding import Finding, Problem
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.sink import Accepted
@@ -43,6 +60,7 @@ class StoredFinding(msgspec.Struct, frozen=True, kw_only=True):
     trace: str  # OpenTelemetry id; "" when it is about no single trace
     project: str
     finding: Finding
+    occurrence: str = ""  # 32 hex digits, the same for the same occurrence said again (`store.derive.occurrence_of`)
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +108,30 @@ class GroupTotals(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
 
 
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a component did in a time."""
+
+    component: str
+    minute_ns: int | None = None  # of `activity_by_minute`
+    records: int = 0
+    errors: int = 0  # of level high and above, and spans that ended with an error
+    spans: int = 0  # ended
+    failed: int = 0  # of them, with an error
+    duration_ms: int = 0  # of all of them
+    first_ns: int = 0  # minutes, whole
+    last_ns: int = 0
+
+    @property
+    def error_rate(self) -> float:
+        """Errors per record, a fraction (C4.21); 0 over nothing."""
+        return self.errors / self.records if self.records else 0.0
+
+
 EVERY_TRACE = TraceFilter()
+EVERY_FINDING = FindingFilter()
+EVERY_PROBLEM = ProblemFilter()
+EVERY_DIGEST = DigestFilter()
+EVERY_ACTIVITY = ActivityFilter()
 
 DIMENSIONS = ("intent", "domain", "report_type", "project", "status", "hour", "day")
 """What `totals_by` groups by."""
@@ -165,16 +206,55 @@ class Store(Protocol):
         """Remove a text for good; False if it was not there. Delivered again, it stays erased."""
         ...
 
-    def findings(
-        self,
-        *,
-        trace: str | None = None,
-        code: str | None = None,
-        fingerprint: str | None = None,
-        since_ns: int | None = None,
-        limit: int = 100,
-    ) -> tuple[StoredFinding, ...]:
-        """Return matching findings, newest first."""
+    def findings(self, where: FindingFilter = EVERY_FINDING, *, limit: int = 100) -> tuple[StoredFinding, ...]:
+        """Return matching findings, newest first; of each occurrence what was said of it last.
+
+        One that was taken back (said again with a count of 0) is left out, unless it is asked for.
+        """
+        ...
+
+    def finding(self, some_id: str) -> StoredFinding | None:
+        """Return a finding by the id of its record or of its occurrence (32 hex digits)."""
+        ...
+
+    def problems(
+        self, where: ProblemFilter = EVERY_PROBLEM, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Problem]:
+        """Return matching problems, the one seen last first; none whose findings were all taken back."""
+        ...
+
+    def problem(self, some_id: str) -> Problem | None:
+        """Return a problem by its id, or by an unambiguous beginning of it (at least four digits)."""
+        ...
+
+    def digest(self, trace: str) -> RunDigest | None:
+        """Return what a run was like, by its OpenTelemetry id; None where nobody has looked at it yet."""
+        ...
+
+    def digests(
+        self, where: DigestFilter = EVERY_DIGEST, *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[RunDigest]:
+        """Yield what runs were like, in order of their start (or the reverse), from one consistent view."""
+        ...
+
+    def undigested(self, where: TraceFilter = EVERY_TRACE, *, limit: int = 1000) -> tuple[str, ...]:
+        """Return OpenTelemetry ids of ended traces that have no digest; the newest first."""
+        ...
+
+    def activity(self, where: ActivityFilter = EVERY_ACTIVITY) -> tuple[Activity, ...]:
+        """Return what each component did within a window, from roll-ups; the busiest first.
+
+        What no component said counts for its stage, and what lies in none for "". What whence itself says does not count
+        (kinds of `model.record.OF_OURS`, components `whence` and `whence.…`).
+        """
+        ...
+
+    def activity_by_minute(self, where: ActivityFilter) -> tuple[Activity, ...]:
+        """Return the same minute by minute, in order of time; minutes in which nothing happened are left out."""
+        ...
+
+    def vector(self, sha256: str) -> bytes | None:
+        """Return a packed vector (32-bit floats, little end first) by its hash."""
         ...
 
     def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:

@@ -26,10 +26,12 @@ def record_matches(record: Record, where: RecordFilter) -> bool:
         return False
     if where.kinds and record.kind not in where.kinds:
         return False
-    for name in ("name", "stage", "component", "project"):
+    for name in ("name", "stage", "component", "parent", "project"):
         wanted = getattr(where, name)
         if wanted is not None and getattr(record, name) != wanted:
             return False
+    if where.components and record.component not in where.components:
+        return False
     if where.min_level > 0 and record.level < where.min_level:
         return False
     if not within(record.ts_ns, where.since_ns, where.until_ns):

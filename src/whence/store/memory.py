@@ -4,7 +4,7 @@ Everything derived is computed when it is asked for, straight from the records. 
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,21 +13,39 @@ import msgspec
 from whence.clock import SystemClock, iso_utc
 from whence.errors import BadFrame, BadInput, StoreUnreachable
 from whence.model import record as kinds
-from whence.model.filters import Page, RecordFilter, TraceFilter
+from whence.model.digest import RunDigest, sorted_runs
+from whence.model.filters import (
+    ActivityFilter,
+    DigestFilter,
+    FindingFilter,
+    Page,
+    ProblemFilter,
+    RecordFilter,
+    TraceFilter,
+)
+from whence.model.finding import Problem
 from whence.model.record import Record
-from whence.model.trace import COMPLETE, FAILED, IN_PROGRESS, INCOMPLETE, TraceSummary
+from whence.model.trace import COMPLETE, IN_PROGRESS, TraceSummary
 from whence.sink import Accepted
 from whence.store import cursor as cursors
-from whence.store import derive, matching
+from whence.store import derive, findings, matching
+from whence.store import memory_diagnosis as diagnosis
+from whence.store.findings import short_id
 from whence.store.interface import (
     DIMENSIONS,
+    EVERY_ACTIVITY,
+    EVERY_DIGEST,
+    EVERY_FINDING,
+    EVERY_PROBLEM,
     EVERY_TRACE,
+    Activity,
     GroupTotals,
     Hit,
     PrinciplePattern,
     StoredFinding,
     Totals,
 )
+from whence.store.memory_totals import key_of, totals_of
 
 
 class MemoryStore:
@@ -45,6 +63,8 @@ class MemoryStore:
         self._known: set[tuple[str, str]] = set()  # (project, record id)
         self._traces: dict[str, TraceSummary] = {}
         self._contents: dict[str, str | None] = {}  # None: erased
+        self._vectors: dict[str, bytes] = {}
+        self._digests: dict[str, RunDigest] = {}
         self.quarantine: list[tuple[str, bytes]] = []  # (reason, data)
 
     def _open(self) -> threading.RLock:
@@ -56,14 +76,14 @@ class MemoryStore:
 
     def accept(self, batch: Sequence[bytes]) -> Accepted:
         with self._open():
-            first, contents, duplicates, quarantined = len(self._records), 0, 0, 0
+            first, duplicates, quarantined = len(self._records), 0, 0
+            beside = dict.fromkeys((kinds.CONTENT, kinds.VECTOR, kinds.DIGEST), 0)
             for data in batch:
                 try:
                     record = derive.checked(data)
-                    if record.kind == kinds.CONTENT:
-                        sha256, text = derive.content_of(record)
-                        self._contents.setdefault(sha256, text)
-                        contents += 1
+                    if record.kind in beside:
+                        self._keep_beside(record)
+                        beside[record.kind] += 1
                         continue
                 except BadFrame as exc:
                     self.quarantine.append((str(exc), data))
@@ -80,10 +100,26 @@ class MemoryStore:
             return Accepted(
                 stored=len(self._records) - first,
                 duplicates=duplicates,
-                contents=contents,
+                contents=beside[kinds.CONTENT],
+                vectors=beside[kinds.VECTOR],
+                digests=beside[kinds.DIGEST],
                 quarantined=quarantined,
                 ended=tuple(trace for trace in touched if self._traces[trace].status != IN_PROGRESS),
             )
+
+    def _keep_beside(self, record: Record) -> None:
+        """Keep what is no record of the stream. Raises BadFrame when it is malformed."""
+        if record.kind == kinds.CONTENT:
+            sha256, text = derive.content_of(record)
+            self._contents.setdefault(sha256, text)
+        elif record.kind == kinds.VECTOR:
+            sha256, packed = derive.vector_of(record)
+            self._vectors[sha256] = packed
+        else:
+            new = derive.digest_of(record)
+            known = self._digests.get(new.trace)
+            if known is None or (new.records, new.last_record) >= (known.records, known.last_record):
+                self._digests[new.trace] = new
 
     def _derive(self, trace: str) -> None:
         """Put the row of a trace in place of the one before."""
@@ -115,6 +151,7 @@ class MemoryStore:
         with self._lock:
             self._closed = True
             self._records, self._known, self._traces, self._contents = [], set(), {}, {}
+            self._vectors, self._digests = {}, {}
 
     # -- records -------------------------------------------------------------------------------------------------
 
@@ -204,39 +241,56 @@ class MemoryStore:
             )
             return tuple(islice(found, limit))
 
-    def findings(
-        self,
-        *,
-        trace: str | None = None,
-        code: str | None = None,
-        fingerprint: str | None = None,
-        since_ns: int | None = None,
-        limit: int = 100,
-    ) -> tuple[StoredFinding, ...]:
+    def findings(self, where: FindingFilter = EVERY_FINDING, *, limit: int = 100) -> tuple[StoredFinding, ...]:
         derive.check_limit(limit)
-        wanted = derive.bare_id(trace) or trace if trace is not None else None
         with self._open():
-            found = [
-                each
-                for each in self._findings()
-                if (wanted is None or each.trace == wanted)
-                and (code is None or each.finding.code == code)
-                and (fingerprint is None or each.finding.fingerprint == fingerprint)
-                and matching.within(each.ts_ns, since_ns, None)
-            ]
-            return tuple(reversed(found))[:limit]
+            return tuple(diagnosis.findings_in(self._records, where)[:limit])
 
-    def _findings(self) -> Iterator[StoredFinding]:
-        for record in self._records:
-            finding = derive.finding_of(record.payload) if record.kind == kinds.FINDING else None
-            if finding is not None:
-                yield StoredFinding(
-                    record_id=record.record_id,
-                    ts_ns=record.ts_ns,
-                    trace=record.trace,
-                    project=record.project,
-                    finding=finding,
-                )
+    def finding(self, some_id: str) -> StoredFinding | None:
+        with self._open():
+            return diagnosis.finding_in(self._records, derive.bare_id(some_id))
+
+    def problems(
+        self, where: ProblemFilter = EVERY_PROBLEM, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Problem]:
+        with self._open():
+            return diagnosis.page_of_problems(diagnosis.problems_in(self._records), where, limit=limit, cursor=cursor)
+
+    def problem(self, some_id: str) -> Problem | None:
+        wanted = short_id(some_id)
+        with self._open():
+            found = [each for each in diagnosis.problems_in(self._records) if wanted and each.id.startswith(wanted)]
+            return found[0] if len(found) == 1 else None
+
+    def digest(self, trace: str) -> RunDigest | None:
+        with self._open():
+            return self._digests.get(derive.bare_id(trace) or "")
+
+    def digests(
+        self, where: DigestFilter = EVERY_DIGEST, *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[RunDigest]:
+        with self._open():
+            found = sorted_runs([each for each in self._digests.values() if diagnosis.digest_matches(each, where)])
+            return iter((found[::-1] if newest_first else found)[:limit])
+
+    def undigested(self, where: TraceFilter = EVERY_TRACE, *, limit: int = 1000) -> tuple[str, ...]:
+        derive.check_limit(limit)
+        with self._open():
+            ended = (row for row in self._newest_first() if row.status != IN_PROGRESS)
+            found = (row for row in ended if row.id not in self._digests and matching.trace_matches(row, where))
+            return tuple(row.id for row in islice(found, limit))
+
+    def activity(self, where: ActivityFilter = EVERY_ACTIVITY) -> tuple[Activity, ...]:
+        with self._open():
+            return diagnosis.activity_in(self._records, where)
+
+    def activity_by_minute(self, where: ActivityFilter) -> tuple[Activity, ...]:
+        with self._open():
+            return diagnosis.minutes_in(self._records, where)
+
+    def vector(self, sha256: str) -> bytes | None:
+        with self._open():
+            return self._vectors.get(sha256.lower())
 
     def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:
         derive.check_limit(limit)
@@ -274,7 +328,7 @@ class MemoryStore:
 
     def totals(self, where: TraceFilter = EVERY_TRACE) -> Totals:
         with self._open():
-            return _totals(self._in_window(where), where)
+            return totals_of(self._in_window(where), where)
 
     def totals_by(self, dimension: str, where: TraceFilter = EVERY_TRACE) -> tuple[GroupTotals, ...]:
         if dimension not in DIMENSIONS:
@@ -282,8 +336,8 @@ class MemoryStore:
         with self._open():
             groups: dict[str, list[TraceSummary]] = {}
             for row in self._in_window(where):
-                groups.setdefault(_key(dimension, row), []).append(row)
-        found = [GroupTotals(key=key, totals=_totals(groups[key], where)) for key in sorted(groups)]
+                groups.setdefault(key_of(dimension, row), []).append(row)
+        found = [GroupTotals(key=key, totals=totals_of(groups[key], where)) for key in sorted(groups)]
         if dimension not in ("hour", "day"):
             found.sort(key=lambda group: -group.totals.total_runs)
         return tuple(found)
@@ -317,48 +371,12 @@ class MemoryStore:
                 "records": len(self._records),
                 "traces": len(self._traces),
                 "contents": sum(text is not None for text in self._contents.values()),
-                "findings": sum(1 for _ in self._findings()),
+                "findings": sum(findings.seen_of(record) is not None for record in self._records),
+                "problems": len(diagnosis.problems_in(self._records)),
+                "vectors": len(self._vectors),
+                "digests": len(self._digests),
                 "quarantine": len(self.quarantine),
                 "bytes": 0,
                 "schema_version": 0,
                 "last_ts_ns": self._records[-1].ts_ns if self._records else None,
             }
-
-
-def _key(dimension: str, row: TraceSummary) -> str:
-    if dimension == "project":
-        return matching.project_of(row)
-    if dimension == "hour":
-        return derive.hour_key(derive.hour_of(row.started_ns))
-    if dimension == "day":
-        return derive.day_key(row.started_ns)
-    return getattr(row, dimension) or ""
-
-
-def _totals(rows: list[TraceSummary], where: TraceFilter) -> Totals:
-    since, until = derive.window(where.since_ns, where.until_ns)
-    complete = [row for row in rows if row.status == COMPLETE]
-    finished = [row for row in rows if row.status != IN_PROGRESS]
-    return Totals(
-        total_runs=len(rows),
-        in_progress=len(rows) - len(finished),
-        complete=len(complete),
-        failed=sum(row.status == FAILED for row in rows),
-        incomplete=sum(row.status == INCOMPLETE for row in rows),
-        qg_passed=sum(row.quality_gate_passed is True for row in finished),
-        qg_failed=sum(row.quality_gate_passed is False for row in finished),
-        scored=sum(row.overall_quality_score is not None for row in complete),
-        avg_quality=_average((row.overall_quality_score for row in complete), 1e6, 1e6, 1e6),
-        avg_duration=_average((row.duration_seconds for row in complete), 1e3, 1e9, 1e3),
-        avg_cost=_average((row.total_cost_usd for row in complete), 1e6, 1e6, 1e6),
-        decisions=sum(row.decisions for row in rows),
-        llm_calls=sum(row.llm_calls for row in rows),
-        total_tokens=sum(max(-derive.MOST_TOKENS, min(row.total_tokens or 0, derive.MOST_TOKENS)) for row in rows),
-        since_ns=since,
-        until_ns=until,
-    )
-
-
-def _average(values: Iterable[float | None], factor: float, limit: float, unit: float) -> float | None:
-    known = [derive.scaled(value, factor, limit) for value in values if value is not None]
-    return sum(known) / len(known) / unit if known else None

@@ -22,7 +22,7 @@ def decode(data: bytes) -> Record:
     """
     try:
         return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise BadFrame(f"not a record: {exc}; first bytes: {data[:60]!r}") from exc
 
 

@@ -4,7 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
-from whence.model.filters import Condition, RecordFilter, TraceFilter
+from whence.model.filters import (
+    Condition,
+    DigestFilter,
+    FindingFilter,
+    ProblemFilter,
+    RecordFilter,
+    TraceFilter,
+)
 from whence.store import derive
 
 _ORDER: Final = {"<": "below", "<=": "up_to", ">": "above", ">=": "from", "=": "equals", "!=": "differs"}
@@ -45,10 +52,17 @@ def of_records(where: RecordFilter) -> Where:
     if where.trace is not None:
         lookup = "trace"
         found.add("record_trace", bytes.fromhex(derive.bare_id(where.trace) or "00"))
+    if where.parent is not None:
+        known = not lookup and len(where.parent) == 32
+        found.add("record_parent" if known else "check_parent", where.parent)
+        lookup = "parent" if known else lookup
     for name, value in (("name", where.name), ("component", where.component)):
         if value is not None:
-            found.add(f"check_{name}" if lookup else f"record_{name}", value)
-            lookup = lookup or name
+            known = not lookup and (value != "" or name == "name")  # no index holds those without a component
+            found.add(f"record_{name}" if known else f"check_{name}", value)
+            lookup = name if known else lookup
+    if where.components:
+        found.add("check_components", _json_list(where.components))
     if len(where.kinds) == 1 and not lookup:
         lookup = "kind"
         found.add("record_kind", where.kinds[0])
@@ -101,6 +115,56 @@ def of_traces(where: TraceFilter) -> Where:
     return found
 
 
+def of_findings(where: FindingFilter) -> Where:
+    """Return the filter over `findings`: one condition is looked up, the others are checked."""
+    found = Where()
+    lookup = False
+    if where.trace is not None:
+        lookup = True
+        found.add("finding_trace", bytes.fromhex(derive.bare_id(where.trace) or ("00" if where.trace else "")))
+    fingerprint = None if where.fingerprint is None else derive.fingerprint_of(where.fingerprint)
+    given = {"fingerprint": fingerprint, "code": where.code, "component": where.component}
+    for name, value in given.items():
+        if value is not None:
+            found.add(f"check_finding_{name}" if lookup else f"finding_{name}", value)
+            lookup = True
+    if where.codes:
+        found.add("check_finding_codes", _json_list(where.codes))
+    if where.min_severity > 0:
+        found.add("check_severity", where.min_severity)
+    found.add_given("check_record_project", where.project)
+    if not where.withdrawn:
+        found.add("finding_live")
+    found.add_given("check_finding_since" if lookup else "finding_since", where.since_ns)
+    found.add_given("check_finding_until" if lookup else "finding_until", where.until_ns)
+    return found
+
+
+def of_problems(where: ProblemFilter) -> Where:
+    """Return the filter over `problems`, whose indexes end in the order that they are shown in."""
+    found = Where()
+    found.add_given("problem_project", where.project)
+    found.add_given("problem_code" if where.project is None else "check_problem_code", where.code)
+    if where.states:
+        found.add("check_problem_states", _json_list(where.states))
+    found.add_given("check_problem_component", where.component)
+    if where.min_severity > 0:
+        found.add("check_severity", where.min_severity)
+    found.add_given("seen_since", where.since_ns)
+    found.add_given("seen_until", where.until_ns)
+    return found
+
+
+def of_digests(where: DigestFilter) -> Where:
+    """Return the filter over `digests`."""
+    found = Where()
+    found.add_given("digest_project", where.project)
+    found.add_given("trace_since", where.since_ns)
+    found.add_given("trace_until", where.until_ns)
+    found.add_given("digest_ended_before", where.ended_before_ns)
+    return found
+
+
 def of_rollups(where: TraceFilter) -> Where:
     """Return the filter over roll-ups of traces: dimensions, and whole hours."""
     since, until = derive.window(where.since_ns, where.until_ns)
@@ -119,3 +183,10 @@ def _add_dimensions(found: Where, where: TraceFilter) -> None:
         if value is not None:
             # "" is what totals call "not given"; only then is the column looked at without its index.
             found.add(f"trace_{name}" if value else f"trace_no_{name}", value)
+
+
+def by_component(where: RecordFilter) -> bool:
+    """Return whether records are best looked up component by component: several are wanted, and nothing tells more."""
+    told = (where.trace, where.name, where.component)
+    by_parent = where.parent is not None and len(where.parent) == 32
+    return bool(where.components) and all(where.components) and not by_parent and all(each is None for each in told)

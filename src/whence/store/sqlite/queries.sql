@@ -20,7 +20,7 @@ ON CONFLICT DO NOTHING
 -- insert_contents --
 -- Keep texts, each once: [[sha256, ts_ns, text], …]. One statement: each row of its own is one more wait for Python's lock.
 INSERT INTO contents (sha256, ts_ns, text)
-SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM jsonb_each(:texts) WHERE true
+SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM jsonb_each(:contents) WHERE true
 ON CONFLICT DO NOTHING
 
 -- last_n --
@@ -34,23 +34,131 @@ SELECT unhex(j.atom), r.n
 FROM records r, json_tree(r.payload) j
 WHERE r.n > :before AND instr(r.payload, '"content_sha256"') AND j.key = 'content_sha256' AND length(unhex(j.atom)) = 32
 
+-- insert_vectors --
+-- Keep packed vectors, each once: [[sha256, ts_ns, hex], …].
+INSERT INTO vectors (sha256, ts_ns, data)
+SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2) FROM jsonb_each(:vectors) WHERE true
+ON CONFLICT DO NOTHING
+
+-- insert_digests --
+-- Put what runs were like in the place of what was said before, unless that knew more: [[id, started_ns, ended_ns,
+-- project, records, last_record, digest], …].
+INSERT INTO digests (id, started_ns, ended_ns, project, records, last_record, digest)
+SELECT
+    unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6
+FROM jsonb_each(:digests)
+WHERE true
+ON CONFLICT (id) DO UPDATE SET
+    started_ns = excluded.started_ns,
+    ended_ns = excluded.ended_ns,
+    project = excluded.project,
+    records = excluded.records,
+    last_record = excluded.last_record,
+    digest = excluded.digest
+WHERE (excluded.records, excluded.last_record) >= (records, last_record)
+
 -- new_findings --
--- The new records of kind finding.
-SELECT n, record_id, ts_ns, trace, project, CAST(payload AS BLOB) FROM records WHERE n > :before AND kind = 'finding'
+-- The records in a range that are findings, or say something of problems.
+SELECT n, record_id, kind, name, ts_ns, trace, span, parent, stage, project, component, level, flags,
+    CAST(payload AS BLOB)
+FROM records WHERE n > :after AND n <= :until AND kind IN ('finding', 'finding.state')
 
--- insert_finding --
--- Project a finding into its table.
-INSERT INTO findings (n, record_id, ts_ns, trace, project, code, severity, fingerprint, finding)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- insert_findings --
+-- Put findings into their table: [[n, record_id, ts_ns, trace, project, code, severity, fingerprint, occurrence, sure,
+-- live, first_ns, last_ns, finding], …].
+INSERT INTO findings (
+    n, record_id, ts_ns, trace, project, code, severity, fingerprint, occurrence, sure, live, first_ns, last_ns, finding
+)
+SELECT
+    value ->> 0, unhex(value ->> 1), value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, unhex(value ->> 8), value ->> 9, value ->> 10, value ->> 11, value ->> 12, value -> 13
+FROM jsonb_each(:findings)
 
--- roll_up_hours --
--- Note between which numbers the records of an hour lie.
-INSERT INTO rollup_hours (hour_ns, first_n, last_n, records)
-SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records WHERE n > :before GROUP BY 1
-ON CONFLICT DO UPDATE SET
-    first_n = min(first_n, excluded.first_n),
-    last_n = max(last_n, excluded.last_n),
-    records = records + excluded.records
+-- insert_finding_components --
+-- Note whom findings affect: [[component, n], …].
+INSERT OR IGNORE INTO finding_components (component, n)
+SELECT value ->> 0, value ->> 1 FROM json_each(:components)
+
+-- insert_finding_states --
+-- Note what people said of problems: [[n, record_id, ts_ns, project, fingerprint, state, by, note], …].
+INSERT INTO finding_states (n, record_id, ts_ns, project, fingerprint, state, "by", note)
+SELECT
+    value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+FROM jsonb_each(:states)
+
+-- problem_facts --
+-- What the rows of some problems follow from, as one JSON text: [[project, fingerprint], …] in, whence.store.findings.Facts
+-- out. The first part reads the index findings_problem and nothing else; the newest finding is found by one text that
+-- sorts as (live, last_ns, record_id) does and ends in its number. What was taken back counts only where all was.
+WITH counted AS MATERIALIZED (
+    SELECT
+        f.project,
+        f.fingerprint,
+        sum(f.live) AS count,
+        coalesce(max(iif(f.live, f.severity, NULL)), max(f.severity)) AS severity,
+        coalesce(max(iif(f.live, f.sure, NULL)), max(f.sure)) AS sure,
+        coalesce(min(iif(f.live, f.first_ns, NULL)), min(f.first_ns)) AS first_ns,
+        coalesce(max(iif(f.live, f.last_ns, NULL)), max(f.last_ns)) AS last_ns,
+        CAST(substr(max(f.live || format('%020d', f.last_ns) || hex(f.record_id) || f.n), 54) AS INTEGER) AS n
+    FROM json_each(:problems) w
+    CROSS JOIN findings f ON f.project = w.value ->> 0 AND f.fingerprint = w.value ->> 1
+    WHERE NOT EXISTS (
+        SELECT 1 FROM findings l
+        WHERE l.project = f.project AND l.fingerprint = f.fingerprint AND l.occurrence = f.occurrence
+            AND (l.ts_ns, l.record_id) > (f.ts_ns, f.record_id)
+    )
+    GROUP BY w.key
+)
+SELECT json_group_array(
+    json_array(
+        c.project, c.fingerprint, c.count, c.severity, c.sure, c.first_ns, c.last_ns,
+        lower(hex(f.record_id)), lower(hex(f.trace)), f.code, f.finding -> '$.title',
+        f.finding -> '$.confidence', json(coalesce(f.finding -> '$.components', '[]')),
+        s.state, s.ts_ns, coalesce(s."by", ''), coalesce(s.note, ''), f.n
+    )
+)
+FROM counted c
+CROSS JOIN findings f ON f.n = c.n
+LEFT JOIN finding_states s ON s.n = (
+    SELECT n FROM finding_states
+    WHERE project = c.project AND fingerprint = c.fingerprint ORDER BY ts_ns DESC, record_id DESC LIMIT 1
+)
+
+-- upsert_problems --
+-- Put rows of problems in the place of those before: a JSON array of arrays, in the order of the columns.
+INSERT INTO problems (
+    id, project, fingerprint, code, title, severity, state, count, first_ns, last_ns, confidence, components, trace,
+    record_id, changed_ns, "by", note, n
+)
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, value ->> 9, value ->> 10, value -> 11, unhex(value ->> 12), unhex(value ->> 13), value ->> 14,
+    value ->> 15, value ->> 16, value ->> 17
+FROM jsonb_each(:rows)
+WHERE true
+ON CONFLICT (project, fingerprint) DO UPDATE SET
+    code = excluded.code,
+    title = excluded.title,
+    severity = excluded.severity,
+    state = excluded.state,
+    count = excluded.count,
+    first_ns = excluded.first_ns,
+    last_ns = excluded.last_ns,
+    confidence = excluded.confidence,
+    components = excluded.components,
+    trace = excluded.trace,
+    record_id = excluded.record_id,
+    changed_ns = excluded.changed_ns,
+    "by" = excluded."by",
+    note = excluded.note,
+    n = excluded.n
+
+-- roll_up_records --
+-- Add the new records to the roll-ups of records.
+INSERT INTO tallies
+SELECT
+    component, project, minute_ns, min(n), max(n), count(*), sum(errors), sum(spans), sum(failed), sum(duration_ms)
+FROM record_measures WHERE n > :before GROUP BY component, project, minute_ns
 
 -- touched_traces --
 -- The traces of the new records, as one JSON text: what is new about each, and what its row says so far.
@@ -283,8 +391,6 @@ DELETE FROM rollup_principles WHERE runs = 0
 DELETE FROM rollup_hours;
 DELETE FROM rollup_traces;
 DELETE FROM rollup_principles;
-INSERT INTO rollup_hours
-SELECT ts_ns - ts_ns % 3600000000000, min(n), max(n), count(*) FROM records GROUP BY 1;
 INSERT INTO rollup_traces
 SELECT
     hour_ns, project, project_id, project_name, intent, domain, report_type, status,
@@ -295,7 +401,13 @@ INSERT INTO rollup_principles
 SELECT
     hour_ns, project, project_id, project_name, intent, domain, report_type, principle_id,
     count(*), sum(score < 2), sum(CAST(min(max(score, -1e6), 1e6) * 1e6 + 0.5 AS INTEGER))
-FROM trace_measures JOIN trace_principles USING (id) WHERE status = 'complete' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+FROM trace_measures JOIN trace_principles USING (id) WHERE status = 'complete' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
+DELETE FROM rollup_activity;
+DELETE FROM rollup_activity_hours;
+INSERT INTO tallies
+SELECT
+    component, project, minute_ns, min(n), max(n), count(*), sum(errors), sum(spans), sum(failed), sum(duration_ms)
+FROM record_measures GROUP BY component, project, minute_ns
 
 -- full_text_place --
 -- How far the full-text index has come, and how far it could go.
@@ -432,8 +544,95 @@ FROM content_uses u CROSS JOIN records r ON r.n = u.n
 WHERE u.sha256 = ? AND /*filters*/ ORDER BY u.n DESC LIMIT ?
 
 -- findings --
--- Matching findings, the last to arrive first.
-SELECT record_id, ts_ns, trace, project, CAST(finding AS BLOB) FROM findings WHERE /*filters*/ ORDER BY n DESC LIMIT ?
+-- Matching findings, the last to arrive first; of each occurrence what was said of it last.
+SELECT record_id, ts_ns, trace, project, lower(hex(occurrence)), CAST(finding AS BLOB)
+FROM findings
+WHERE NOT EXISTS (
+        SELECT 1 FROM findings l
+        WHERE l.occurrence = findings.occurrence AND l.project = findings.project
+            AND (l.ts_ns, l.record_id) > (findings.ts_ns, findings.record_id)
+    )
+    AND /*filters*/
+ORDER BY n DESC LIMIT ?
+
+-- finding --
+-- A finding by the id of its record, else by that of its occurrence.
+SELECT record_id, ts_ns, trace, project, lower(hex(occurrence)), CAST(finding AS BLOB)
+FROM findings
+WHERE n = coalesce(
+    (
+        SELECT f.n FROM records r CROSS JOIN findings f ON f.n = r.n
+        WHERE r.record_id = :id ORDER BY r.n LIMIT 1
+    ),
+    (SELECT n FROM findings WHERE occurrence = :id ORDER BY ts_ns DESC, record_id DESC, n LIMIT 1)
+)
+
+-- problems --
+-- Matching problems, the one seen last first.
+SELECT id, project, fingerprint, code, title, severity, state, count, first_ns, last_ns, confidence, components,
+    lower(hex(trace)), lower(hex(record_id)), changed_ns, "by", note
+FROM problems WHERE count > 0 AND /*filters*/ ORDER BY last_ns DESC, id DESC LIMIT ?
+
+-- problem --
+-- Problems whose id begins with some digits (from these to those), two at most: one is the one, two are too many.
+SELECT id, project, fingerprint, code, title, severity, state, count, first_ns, last_ns, confidence, components,
+    lower(hex(trace)), lower(hex(record_id)), changed_ns, "by", note
+FROM problems WHERE id >= ? AND id < ? LIMIT 2
+
+-- vector --
+-- A packed vector by its hash.
+SELECT data FROM vectors WHERE sha256 = ?
+
+-- digest --
+-- What a run was like.
+SELECT CAST(digest AS BLOB) FROM digests WHERE id = ?
+
+-- digests --
+-- What runs were like, in order of their start.
+SELECT id, CAST(digest AS BLOB) FROM digests WHERE /*filters*/ ORDER BY started_ns, id LIMIT ?
+
+-- digests_newest_first --
+-- The same, the last start first.
+SELECT id, CAST(digest AS BLOB) FROM digests WHERE /*filters*/ ORDER BY started_ns DESC, id DESC LIMIT ?
+
+-- undigested --
+-- Matching traces that have ended and have no digest; newest start first.
+SELECT id FROM traces
+WHERE +status <> 'in_progress'
+    AND NOT EXISTS (SELECT 1 FROM digests d WHERE d.id = traces.id)
+    AND /*filters*/
+ORDER BY started_ns DESC, id DESC LIMIT ?
+
+-- activity --
+-- What components did within whole hours, and in the minutes before and after them.
+SELECT
+    component, sum(records) AS done, sum(errors), sum(spans), sum(failed), sum(duration_ms), min(first_ns), max(last_ns)
+FROM (
+    SELECT hour_ns, component, project, first_ns, last_ns, records, errors, spans, failed, duration_ms
+    FROM rollup_activity_hours
+    WHERE hour_ns >= :first_hour AND hour_ns < :last_hour
+    UNION ALL
+    SELECT
+        h.hour_ns, m.component, m.project, m.minute_ns, m.minute_ns, m.records, m.errors, m.spans, m.failed, m.duration_ms
+    FROM rollup_activity_hours h
+    CROSS JOIN rollup_activity m
+        ON m.component = h.component AND m.project = h.project
+            AND m.minute_ns BETWEEN max(h.hour_ns, :since) AND min(h.hour_ns + 3599999999999, :until - 1)
+    WHERE h.hour_ns IN (:hour_before, :hour_after)
+)
+WHERE /*filters*/
+GROUP BY component ORDER BY done DESC, component
+
+-- activity_by_minute --
+-- The same minute by minute. Hours of the window say where there is anything.
+SELECT
+    m.component, m.minute_ns, sum(m.records), sum(m.errors), sum(m.spans), sum(m.failed), sum(m.duration_ms)
+FROM rollup_activity_hours h
+CROSS JOIN rollup_activity m
+    ON m.component = h.component AND m.project = h.project
+        AND m.minute_ns BETWEEN max(h.hour_ns, :since) AND min(h.hour_ns + 3599999999999, :until - 1)
+WHERE h.hour_ns >= :since_hour AND h.hour_ns < :until AND /*filters*/
+GROUP BY m.minute_ns, m.component
 
 -- search_records --
 -- Records whose own words match, the last to arrive first.
@@ -490,6 +689,9 @@ SELECT
     (SELECT count(*) FROM traces),
     (SELECT count(*) FROM contents WHERE text IS NOT NULL),
     (SELECT count(*) FROM findings),
+    (SELECT count(*) FROM problems),
+    (SELECT count(*) FROM vectors),
+    (SELECT count(*) FROM digests),
     (SELECT count(*) FROM quarantine),
     (SELECT max(version) FROM schema_version),
     (SELECT ts_ns FROM records ORDER BY n DESC LIMIT 1)
@@ -513,6 +715,18 @@ name = ?
 -- record_component --
 -- Looked up; its second half says that the partial index will do.
 component = ? AND component <> ''
+
+-- record_parent --
+-- Looked up; its second half says that the partial index will do.
+parent = ? AND length(parent) = 32
+
+-- check_parent --
+-- Checked.
++parent = ?
+
+-- check_components --
+-- Checked.
++component IN (SELECT value FROM json_each(?))
 
 -- record_kind --
 -- Looked up.
@@ -631,16 +845,116 @@ coalesce(json_type(payload, ?), 'null') <> ?
 EXISTS (SELECT 1 FROM json_each(payload, ?) WHERE type = 'text' AND instr(value, ?) > 0)
 
 -- finding_trace --
--- About a trace.
+-- Looked up: about a trace.
 trace = ?
 
+-- finding_fingerprint --
+-- Looked up: the same thing again.
+fingerprint = ?
+
 -- finding_code --
--- With a code.
+-- Looked up.
 code = ?
 
--- finding_fingerprint --
--- The same thing again.
-fingerprint = ?
+-- finding_component --
+-- Looked up: among the affected.
+n IN (SELECT c.n FROM finding_components c WHERE c.component = ?)
+
+-- finding_since --
+-- Looked up: said then or later.
+ts_ns >= ?
+
+-- finding_live --
+-- Not taken back.
+live
+
+-- finding_until --
+-- Looked up: said before.
+ts_ns < ?
+
+-- check_finding_fingerprint --
+-- Checked.
++fingerprint = ?
+
+-- check_finding_code --
+-- Checked.
++code = ?
+
+-- check_finding_codes --
+-- Checked.
++code IN (SELECT value FROM json_each(?))
+
+-- check_finding_component --
+-- Checked.
+EXISTS (SELECT 1 FROM finding_components c WHERE c.component = ? AND c.n = findings.n)
+
+-- check_finding_since --
+-- Checked.
++ts_ns >= ?
+
+-- check_finding_until --
+-- Checked.
++ts_ns < ?
+
+-- check_severity --
+-- Checked.
+severity >= ?
+
+-- problem_project --
+-- Looked up.
+project = ?
+
+-- problem_code --
+-- Looked up.
+code = ?
+
+-- check_problem_code --
+-- Checked.
++code = ?
+
+-- check_problem_states --
+-- Checked.
+state IN (SELECT value FROM json_each(?))
+
+-- check_problem_component --
+-- Checked: among the affected.
+EXISTS (SELECT 1 FROM finding_components c WHERE c.component = ? AND c.n = problems.n)
+
+-- seen_since --
+-- Seen then or later.
+last_ns >= ?
+
+-- seen_until --
+-- Seen last before.
+last_ns < ?
+
+-- problem_after --
+-- Where the page before ended.
+(last_ns, id) < (?, ?)
+
+-- digest_project --
+-- Looked up.
+project = ?
+
+-- digest_ended_before --
+-- Ended by then.
+ended_ns > 0 AND ended_ns < ?
+
+-- activity_project --
+-- Of a project.
+project = :project
+
+-- activity_component --
+-- Of one component.
+component = :component
+
+-- minute_project --
+-- Of a project.
+h.project = :project
+
+-- minute_component --
+-- Of one component.
+h.component = :component
 
 -- trace_project --
 -- By name or id, else by the project of its records (C1.17).

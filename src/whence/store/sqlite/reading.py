@@ -1,6 +1,7 @@
 """Questions to the tables. Each function takes a connection and returns values of the model."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, cast
 
 import apsw
@@ -8,7 +9,6 @@ import msgspec
 
 from whence.errors import BadInput
 from whence.model.filters import Page, RecordFilter, TraceFilter
-from whence.model.finding import Finding
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.store import cursor as cursors
@@ -19,7 +19,6 @@ from whence.store.interface import (
     GroupTotals,
     Hit,
     PrinciplePattern,
-    StoredFinding,
     Totals,
 )
 from whence.store.sqlite import filters, rows
@@ -40,21 +39,44 @@ def records(
 ) -> Page[Record]:
     """Return matching records."""
     derive.check_limit(limit)
-    of = "records, newest first" if newest_first else "records"
+    several = (
+        [msgspec.structs.replace(where, components=(), component=each) for each in dict.fromkeys(where.components)]
+        if filters.by_component(where)
+        else [where]
+    )
+    # Of each component in order, as its index gives them, and then merged.
+    got = [
+        each
+        for only in several
+        for each in _numbered(connection, only, limit=limit, cursor=cursor, newest_first=newest_first)
+    ]
+    if len(several) > 1:
+        got.sort(key=itemgetter(0), reverse=newest_first)
+    more = cursors.write(_of(newest_first), got[limit - 1][0]) if len(got) > limit else None
+    return Page(tuple(record for _, record in got[:limit]), more)
+
+
+def _of(newest_first: bool) -> str:
+    return "records, newest first" if newest_first else "records"
+
+
+def _numbered(
+    connection: apsw.Connection, where: RecordFilter, *, limit: int, cursor: str | None, newest_first: bool
+) -> list[tuple[int, Record]]:
+    """Return matching records with their numbers, one more than asked for if there are more."""
     found = filters.of_records(where)
     if cursor is not None:
-        found.add("before_n" if newest_first else "after_n", cursors.read(of, cursor)[0])
+        found.add("before_n" if newest_first else "after_n", cursors.read(_of(newest_first), cursor)[0])
     if where.since_ns is not None or where.until_ns is not None:
         since, until = derive.window(where.since_ns, where.until_ns)
         window = (_hour(since, 0), _hour(until, _MAX_INT))
         first, last = connection.execute(sql("numbers_in_window"), window).get
         if first is None:
-            return Page(())
+            return []
         found.add("numbers", first, last)
     query = filtered("records_newest_first" if newest_first else "records", found.fragments)
     got: list[Any] = connection.execute(query, (*found.values, limit + 1)).fetchall()
-    more = cursors.write(of, got[limit - 1][0]) if len(got) > limit else None
-    return Page(tuple(rows.record_of(row[1:]) for row in got[:limit]), more)
+    return [(row[0], rows.record_of(row[1:])) for row in got]
 
 
 def trace_records(connection: apsw.Connection, trace: str) -> Iterator[Record]:
@@ -106,36 +128,6 @@ def count_traces(connection: apsw.Connection, where: TraceFilter, *, at_most: in
     """Return how many traces match, up to a limit."""
     found = filters.of_traces(where)
     return int(connection.execute(filtered("count_traces", found.fragments), (*found.values, at_most)).get)
-
-
-def findings(
-    connection: apsw.Connection,
-    *,
-    trace: str | None,
-    code: str | None,
-    fingerprint: str | None,
-    since_ns: int | None,
-    limit: int,
-) -> tuple[StoredFinding, ...]:
-    """Return matching findings."""
-    derive.check_limit(limit)
-    found = filters.Where()
-    if trace is not None:
-        found.add("finding_trace", bytes.fromhex(derive.bare_id(trace) or ("00" if trace else "")))
-    found.add_given("finding_code", code)
-    found.add_given("finding_fingerprint", fingerprint)
-    found.add_given("check_since", since_ns)
-    got = connection.execute(filtered("findings", found.fragments), (*found.values, limit))
-    return tuple(
-        StoredFinding(
-            record_id=record_id.hex(),
-            ts_ns=ts_ns,
-            trace=trace_id.hex(),
-            project=project,
-            finding=msgspec.json.decode(finding, type=Finding),
-        )
-        for record_id, ts_ns, trace_id, project, finding in got
-    )
 
 
 def search(connection: apsw.Connection, text: str, *, limit: int, cursor: str | None) -> Page[Hit]:
@@ -228,5 +220,16 @@ def _hour(hour_ns: int | None, default: int) -> int:
 
 def stats(connection: apsw.Connection) -> dict[str, Any]:
     """Return how much there is."""
-    names = ("records", "traces", "contents", "findings", "quarantine", "schema_version", "last_ts_ns")
+    names = (
+        "records",
+        "traces",
+        "contents",
+        "findings",
+        "problems",
+        "vectors",
+        "digests",
+        "quarantine",
+        "schema_version",
+        "last_ts_ns",
+    )
     return dict(zip(names, connection.execute(sql("stats")).get, strict=True))

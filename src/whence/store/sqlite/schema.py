@@ -9,9 +9,13 @@ from typing import Final, NamedTuple
 import apsw
 
 from whence.errors import StoreTooNew, StoreUnreachable
+from whence.store.sqlite import projecting
 
 APPLICATION_ID: Final = 0x77686E63
 """Marks the file as ours ("whnc"), for `file(1)` and for us."""
+
+_PROJECTED_SINCE: Final = 3
+"""From this version on findings are kept as they are now."""
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -64,7 +68,8 @@ def version_of(connection: apsw.Connection, path: Path) -> int:
 
 def migrate(connection: apsw.Connection, path: Path, *, now: str, to: int | None = None) -> None:
     """Bring the file to a version (the newest), all steps or none."""
-    if version_of(connection, path) == (to or newest()):
+    target = to or newest()
+    if version_of(connection, path) == target:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -76,9 +81,11 @@ def migrate(connection: apsw.Connection, path: Path, *, now: str, to: int | None
                 " (version INTEGER PRIMARY KEY, what TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
             )
         for step in migrations():
-            if have < step.version <= (to or newest()):
+            if have < step.version <= target:
                 connection.execute(step.sql)
                 connection.execute("INSERT INTO schema_version VALUES (?, ?, ?)", (step.version, step.what, now))
+        if have < _PROJECTED_SINCE <= target:  # after the last step, by the statements of this whence
+            projecting.project_anew(connection)
         connection.execute("COMMIT")
     except BaseException:
         if not connection.get_autocommit():

@@ -11,13 +11,35 @@ import apsw
 from whence.clock import SystemClock, iso_utc
 from whence.errors import StoreUnreachable
 from whence.files import private_directory
-from whence.model.filters import Page, RecordFilter, TraceFilter
+from whence.model.digest import RunDigest
+from whence.model.filters import (
+    ActivityFilter,
+    DigestFilter,
+    FindingFilter,
+    Page,
+    ProblemFilter,
+    RecordFilter,
+    TraceFilter,
+)
+from whence.model.finding import Problem
 from whence.model.record import Record
 from whence.model.trace import TraceSummary
 from whence.sink import Accepted
 from whence.store import derive
-from whence.store.interface import EVERY_TRACE, GroupTotals, Hit, PrinciplePattern, StoredFinding, Totals
-from whence.store.sqlite import reading, schema, writing
+from whence.store.interface import (
+    EVERY_ACTIVITY,
+    EVERY_DIGEST,
+    EVERY_FINDING,
+    EVERY_PROBLEM,
+    EVERY_TRACE,
+    Activity,
+    GroupTotals,
+    Hit,
+    PrinciplePattern,
+    StoredFinding,
+    Totals,
+)
+from whence.store.sqlite import diagnosing, reading, schema, writing
 from whence.store.sqlite.connections import ACCEPT_BUSY_S, Connections, explained
 from whence.store.sqlite.queries import sql
 
@@ -35,6 +57,7 @@ class SqliteStore:
         self._connections = connections
         self._full_text = full_text
         self._now_ns = now_ns
+        self._decoded = diagnosing.Decoded()
 
     @classmethod
     def open(
@@ -143,19 +166,51 @@ class SqliteStore:
         with self._connections.reader() as connection:
             return reading.records_using(connection, _sha256(sha256), kinds=kinds, trace=trace, limit=limit)
 
-    def findings(
-        self,
-        *,
-        trace: str | None = None,
-        code: str | None = None,
-        fingerprint: str | None = None,
-        since_ns: int | None = None,
-        limit: int = 100,
-    ) -> tuple[StoredFinding, ...]:
+    def findings(self, where: FindingFilter = EVERY_FINDING, *, limit: int = 100) -> tuple[StoredFinding, ...]:
         with self._connections.reader() as connection:
-            return reading.findings(
-                connection, trace=trace, code=code, fingerprint=fingerprint, since_ns=since_ns, limit=limit
+            return diagnosing.findings(connection, where, limit=limit)
+
+    def finding(self, some_id: str) -> StoredFinding | None:
+        with self._connections.reader() as connection:
+            return diagnosing.finding(connection, some_id)
+
+    def problems(
+        self, where: ProblemFilter = EVERY_PROBLEM, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Problem]:
+        with self._connections.reader() as connection:
+            return diagnosing.problems(connection, where, limit=limit, cursor=cursor)
+
+    def problem(self, some_id: str) -> Problem | None:
+        with self._connections.reader() as connection:
+            return diagnosing.problem(connection, some_id)
+
+    def digest(self, trace: str) -> RunDigest | None:
+        with self._connections.reader() as connection:
+            return diagnosing.digest(connection, trace)
+
+    def digests(
+        self, where: DigestFilter = EVERY_DIGEST, *, newest_first: bool = False, limit: int | None = None
+    ) -> Iterator[RunDigest]:
+        with self._connections.reader() as connection:
+            yield from diagnosing.digests(
+                connection, where, newest_first=newest_first, limit=limit, decoded=self._decoded
             )
+
+    def undigested(self, where: TraceFilter = EVERY_TRACE, *, limit: int = 1000) -> tuple[str, ...]:
+        with self._connections.reader() as connection:
+            return diagnosing.undigested(connection, where, limit=limit)
+
+    def activity(self, where: ActivityFilter = EVERY_ACTIVITY) -> tuple[Activity, ...]:
+        with self._connections.reader() as connection:
+            return diagnosing.activity(connection, where)
+
+    def activity_by_minute(self, where: ActivityFilter) -> tuple[Activity, ...]:
+        with self._connections.reader() as connection:
+            return diagnosing.activity_by_minute(connection, where)
+
+    def vector(self, sha256: str) -> bytes | None:
+        with self._connections.reader() as connection:
+            return diagnosing.vector(connection, _sha256(sha256))
 
     def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Hit]:
         with self._connections.reader() as connection, _one_view(connection):

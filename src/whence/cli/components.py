@@ -1,0 +1,83 @@
+"""`whence components`: components side by side, and one of them version by version."""
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from whence.cli import reading, render
+from whence.cli.digested import digests
+from whence.cli.options import Json, Limit, Project, Since, Until
+from whence.diagnose.scoreboard import ComponentScore, scoreboard
+from whence.errors import NotFound
+from whence.model.filters import ProblemFilter
+from whence.model.finding import STATES, Problem
+from whence.query.find import check_limit
+from whence.store.interface import Store
+
+MOST_PROBLEMS = 10_000
+_OPEN = tuple(each for each in STATES if each != "resolved")
+
+
+def components(
+    name: Annotated[str | None, Parameter(help="A component, or a part of its name: its versions.")] = None,
+    /,
+    *,
+    since: Since = None,
+    until: Until = None,
+    project: Project = None,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """Put components side by side: how their runs went, how long they took, what is wrong (default: since 30d).
+
+    With a name: its versions, and how each did beside the one before.
+    """
+    from whence.cli import render_components
+
+    check_limit(limit)
+    since_ns, until_ns = reading.window(since or "30d", until)
+    store = reading.ready()
+    runs = digests(store, project=project, since_ns=since_ns, until_ns=until_ns)
+    found = scoreboard(runs, open_problems(store, project))
+    if name is not None:
+        one = _named(name, found)
+        if json:
+            render.as_json(msgspec.to_builtins(one))
+        else:
+            render.show(render_components.component(one))
+        return
+    if not json and len(found) > limit:
+        render.note(f"whence: {len(found) - limit:,} more components; --limit {len(found)} shows all")
+    render.page(
+        found[:limit],
+        None,
+        json=json,
+        draw=render_components.scoreboard,
+        data=msgspec.to_builtins,
+        empty=reading.empty("no run began in that time; --since 90d looks further back"),
+    )
+
+
+def open_problems(store: Store, project: str | None) -> list[Problem]:
+    """Return problems that nobody has resolved, the newest first."""
+    found: list[Problem] = []
+    cursor: str | None = None
+    while len(found) < MOST_PROBLEMS:
+        page = store.problems(ProblemFilter(project=project, states=_OPEN), limit=1000, cursor=cursor)
+        found += page.items
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
+
+
+def _named(name: str, found: tuple[ComponentScore, ...]) -> ComponentScore:
+    exact = [each for each in found if each.component == name]
+    like = exact or [each for each in found if name.casefold() in each.component.casefold()]
+    if len(like) == 1:
+        return like[0]
+    names = ", ".join(each.component for each in (like or found)[:8])
+    if like:
+        raise NotFound(f"component {name!r} could be any of {names}; give more of it")
+    raise NotFound(f"no component {name!r} took part in a run of that time" + (f"; there are {names}" if names else ""))
