@@ -50,7 +50,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     coded: bool | None  # whether a finding of the run has one of the fault's codes; None: the fault has none
     findings: int  # of severity medium and above, of this run
     seconds: float
-    rules: tuple[tuple[str, bool], ...] = ()  # of each cause its rule, and whether it names the planted one
+    rules: tuple[tuple[str, bool], ...] = ()  # of each cause its rule (confirmed: ""), and whether it is right
 
 
 def latest() -> tuple[str, Diagnosis]:
@@ -106,8 +106,13 @@ def judge(run: Planted, diagnosis: Diagnosis, store: Store) -> Verdict:
         coded=bool(codes & run.codes) if run.codes else None,
         findings=sum(each.finding.severity >= Severity.MEDIUM for each in findings),
         seconds=seconds,
-        rules=tuple((str(getattr(cause, "rule", "")), matches(cause, run.accepted)) for cause in causes),
+        rules=tuple((_supposed_by(cause), matches(cause, run.accepted)) for cause in causes),
     )
+
+
+def _supposed_by(cause: Named) -> str:
+    """Return the rule of a hypothesis; "" of a cause that is confirmed, which would make the rule look better than it is."""
+    return "" if getattr(cause, "kind", "") == "confirmed" else str(getattr(cause, "rule", ""))
 
 
 class Share(msgspec.Struct, frozen=True):

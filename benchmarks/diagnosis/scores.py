@@ -56,7 +56,12 @@ def _cells(each: Line) -> tuple[str, ...]:
 
 
 def _share(share: Share) -> str:
-    return "" if share.value is None else f"{share.value:.0%} ({share.part} of {share.whole})"
+    if share.value is None:
+        return ""
+    rounded = f"{share.value:.0%}"
+    if rounded == "100%" and share.part < share.whole:  # one that was missed is not rounded away
+        rounded = "> 99%"
+    return f"{rounded} ({share.part} of {share.whole})"
 
 
 def _facts(found: Scores) -> list[str]:
@@ -120,6 +125,8 @@ def as_measured(verdicts: Sequence[Verdict], seed: int) -> str:
     counts: dict[str, dict[str, list[int]]] = {"first": {}, "later": {}}
     for verdict in verdicts:
         for place, (rule, right) in enumerate(verdict.rules if verdict.fault is not None and verdict.bad else ()):
+            if not rule:
+                continue
             told = counts["first" if place == 0 else "later"].setdefault(rule, [0, 0])
             told[0] += right
             told[1] += 1

@@ -288,7 +288,7 @@ def test_a_detector_that_raises_loops_or_eats_memory_is_cut_and_the_others_run(r
     with suppress(ValueError), whence.trace(project="shop"), whence.stage("order", "cart"):
         raise ValueError("empty cart")
     store = recording.ready_store()
-    budget = Budget(detector_s=1.0, total_s=10.0, memory_bytes=64 * 1024 * 1024)
+    budget = Budget(cut=True, detector_s=1.0, total_s=10.0, memory_bytes=64 * 1024 * 1024)
 
     done = diagnose_window(store, detectors=[Raises(), Loops(), Eats(), *instances()], budget=budget)
 

@@ -102,6 +102,19 @@ def test_what_is_not_recorded_is_not_known(store: MemoryStore) -> None:
         assert found.sentences == ()
 
 
+def test_a_name_cannot_speak_to_the_terminal_that_the_answer_is_printed_on() -> None:
+    """Names of components are recorded text as well as messages are: `print(answer.answer)` must be safe."""
+    store = MemoryStore()
+    store.accept(failing(1, "agent/\x1b]0;owned\x07evil\n\u202e7"))
+
+    found = ask("which components are unhealthy?", store=store, now_ns=NOW_NS)
+
+    assert found.known
+    assert "evil" in found.answer
+    assert found.answer.isprintable()
+    assert all(each.text.isprintable() for each in found.sentences)
+
+
 def test_findings_that_are_not_stated_are_hypotheses(store: MemoryStore) -> None:
     found = answered("what drifted?", store)
 

@@ -53,7 +53,16 @@ def test_words_of_time_become_ranges_of_the_one_grammar(said: str, expected: str
 
 
 @pytest.mark.parametrize(
-    "said", ["recently", "last fortnight", "this afternoon", "last year", "today and yesterday", "on 2026-02-31"]
+    "said",
+    [
+        "recently",
+        "last fortnight",
+        "this afternoon",
+        "last year",
+        "today and yesterday",
+        "on 2026-02-31",
+        "last half day",
+    ],
 )
 def test_a_time_that_is_not_understood_is_asked_back(said: str, store: MemoryStore) -> None:
     """No unknown time silently means an hour, or for ever."""

@@ -194,6 +194,23 @@ def test_a_line_counts_first_and_third_places_of_the_runs_that_went_wrong() -> N
     assert Share(0, 0).value is None
 
 
+def test_one_that_was_missed_is_not_rounded_away() -> None:
+    every = [*(verdict("slow_stage", 1) for _ in range(299)), verdict("slow_stage", 2)]
+
+    text = scores.as_text(scores.scores(every, seed=7, by="a test", history=4, runs_per_s=10))
+
+    assert "> 99% (299 of 300)  100% (300 of 300)" in text
+
+
+def test_what_is_confirmed_does_not_count_for_the_confidence_of_hypotheses() -> None:
+    """The rule of a confirmed cause would look as good as its proofs."""
+    some = [verdict("x", 1, rules=(("", True), ("word", False))), verdict("x", 1, rules=(("word", True),))]
+
+    measured = tomllib.loads(scores.as_measured(some, 7))
+
+    assert measured == {"seed": 7, "first": {"word": [1, 1]}, "later": {"word": [0, 1]}}
+
+
 def test_false_findings_are_those_of_clean_runs_that_went_well() -> None:
     some = [
         verdict(None, bad=False, findings=2),
@@ -226,12 +243,12 @@ def test_the_table_says_which_goals_are_met(tmp_path: Path) -> None:
 
 
 def test_a_small_benchmark_runs_from_seed_to_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--seed", "2", "--runs", "8", "--history", "2", "--json", "--temporary", str(tmp_path)]
+    arguments = ["--seed", "5", "--runs", "8", "--history", "2", "--json", "--temporary", str(tmp_path)]
 
     assert main(arguments) == 0
 
     said = json.loads(capsys.readouterr().out)
-    assert (said["seed"], said["history"], len(said["runs"])) == (2, 4, 8)
+    assert (said["seed"], said["history"], len(said["runs"])) == (5, 4, 8)
     assert said["by"] == latest()[0]
     assert latest()[1] in (by_causes, by_claims)
     faulty = [each for each in said["runs"] if each["fault"] is not None]

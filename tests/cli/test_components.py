@@ -35,7 +35,7 @@ def test_a_component_version_by_version(call_many: Call, ask_many: Ask) -> None:
     assert new["success_change"] == pytest.approx(-10 / 11)
     assert new["success_p"] < 0.001
     assert "model: large → small" in new["changed"]
-    assert re.search(rf"{new['version']} .* −91 %\*", out)
+    assert re.search(rf"{new['version']} .* −91 pp\*", out)
     assert "What changed" in out
     assert "model: large → small" in out
 

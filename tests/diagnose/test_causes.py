@@ -15,7 +15,9 @@ from whence.diagnose import measured
 from whence.diagnose.causes import Cause, Why, why
 from whence.diagnose.digesting import digest_of
 from whence.diagnose.filing import digest_record
+from whence.diagnose.oddities import Past, oddities
 from whence.diagnose.run import Run
+from whence.diagnose.traits import MOST_PLAIN, said_in, traits_of
 from whence.errors import NotFound
 from whence.store.interface import Store
 from whence.store.memory import MemoryStore
@@ -170,6 +172,23 @@ def test_a_part_that_fell_silent() -> None:
     assert "recorded no decision built; in all 12 earlier good runs there were 1" in answer.causes[0].statement
 
 
+def test_of_a_run_that_says_too_much_to_be_counted_nothing_is_missed() -> None:
+    """What was not counted is not missing."""
+    last = Shop(GOOD + 1, passed=False, error="not enough")
+    for number in range(MOST_PLAIN):
+        span = last.said.begin(f"extra {number:03d}", component="talker")
+        last.said.event("said", "much", stage=f"extra {number:03d}", component="talker", span=span)
+        last.said.finish(span)
+    full = said_in(Run.of(last.said.records))
+    # As though the shop's own had come last: its parts are known, what they held is not.
+    full.counts = {key: each for key, each in full.counts.items() if key.startswith("extra") or key.endswith("|")}
+
+    missed = oddities(full, Past(traits_of(digest_of(Run.of(each.said.records))) for each in good_runs()))
+
+    assert len(full.counts) >= MOST_PLAIN
+    assert not [each for each in missed if each.rule == "missing"]
+
+
 def test_a_complete_run_is_explained_when_a_check_fails_that_passes_otherwise() -> None:
     answer, _ = explained(retries=30, slow=60.0, passed=False)
 
@@ -230,6 +249,30 @@ def test_without_that_link_it_stays_a_hypothesis() -> None:
     assert first.confidence is not None
     assert first.confidence < 1.0
     assert first.basis
+
+
+@pytest.mark.parametrize(
+    "index_error",
+    [
+        {"type": "TimeoutError", "message": "no answer within 2 s"},
+        {"type": "OSError", "message": "no space left for the context file"},
+    ],
+)
+def test_a_consumer_that_fails_over_something_else_confirms_nothing(index_error: dict[str, str]) -> None:
+    """That it failed after a hand-over that lacked a field does not say that it failed over that field."""
+    answer, _ = explained(lacks="text", index_error=index_error, error=index_error)
+
+    assert all(cause.rule != "hand_over" for cause in answer.causes)
+
+
+def test_a_word_in_the_error_of_somebody_else_confirms_nothing() -> None:
+    """A field may be called as anything is: only in quotation marks it is surely the field."""
+    said = {"type": "RuntimeError", "message": "the text of the answer was refused"}
+    answer, _ = explained(lacks="text", error=said)
+    named, _ = explained(lacks="text", error=said | {"message": "'text' is needed"})
+
+    assert all(cause.rule != "hand_over" for cause in answer.causes)
+    assert named.causes[0].rule == "hand_over"
 
 
 def test_since_when_it_is_so() -> None:

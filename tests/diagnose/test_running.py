@@ -33,7 +33,7 @@ from whence.store.interface import Store
 from whence.store.memory import MemoryStore
 from whence.wire.records import decode
 
-SHORT = Budget(detector_s=0.05, total_s=2.0, memory_bytes=64 * 1024 * 1024)
+SHORT = Budget(cut=True, detector_s=0.05, total_s=2.0, memory_bytes=64 * 1024 * 1024)
 
 
 def prepared(run: Run) -> Prepared:
@@ -126,7 +126,7 @@ FAILING = [
 
 @pytest.mark.parametrize(("kind", "why", "message"), FAILING, ids=lambda each: getattr(each, "name", None))
 def test_a_detector_that_fails_is_a_finding_and_the_others_run(kind: type[Detector], why: str, message: str) -> None:
-    budget = SHORT if why == "time" else Budget(detector_s=5.0, total_s=10.0, memory_bytes=SHORT.memory_bytes)
+    budget = SHORT if why == "time" else Budget(cut=True, detector_s=5.0, total_s=10.0, memory_bytes=SHORT.memory_bytes)
     run = prepared(whole_run(1).end("failed"))
 
     diagnosis = diagnose_run(run, detectors=[kind(), Fine()], budget=budget)
@@ -149,7 +149,7 @@ def test_one_that_catches_everything_once_is_cut_the_second_time() -> None:
 
 
 def test_the_budget_of_all_together_leaves_out_who_comes_too_late() -> None:
-    budget = Budget(detector_s=0.05, total_s=0.08)
+    budget = Budget(cut=True, detector_s=0.05, total_s=0.08)
     diagnosis = diagnose_run(prepared(whole_run(1)), detectors=[Loops(), LoopsOnExceptions(), Fine()], budget=budget)
     assert [each.detector for each in diagnosis.failures][-1] == "flow"
     assert "was not begun" in diagnosis.failures[-1].message
@@ -165,7 +165,7 @@ def test_the_watch_lives_only_while_something_is_diagnosed() -> None:
 
 def test_nothing_is_raised_once_the_work_is_done_however_close_to_its_budget() -> None:
     chance, done = random.Random(7), 0
-    with Watching(Budget(detector_s=0.004, total_s=30.0)) as watching:
+    with Watching(Budget(cut=True, detector_s=0.004, total_s=30.0)) as watching:
         for _ in range(100):
             until = time.monotonic() + chance.uniform(0.0, 0.012)
 
@@ -242,7 +242,7 @@ def test_of_a_run_without_end_the_earliest_are_looked_at_in_whatever_order_they_
 
 def drained(store: Store, batches: Iterable[Sequence[bytes]], detectors: Sequence[Detector] | None = None) -> Store:
     """Deliver batches as a drainer does, each ended run diagnosed at once."""
-    generous = Budget(detector_s=20.0, total_s=60.0)
+    generous = Budget(cut=True, detector_s=20.0, total_s=60.0)
     drainer = Drainer(
         DrainSettings(spool=Path("/nowhere")), store, [Diagnoser(store, detectors=detectors, budget=generous)]
     )
@@ -501,3 +501,22 @@ def test_a_window_pass_leaves_the_flags_of_calibration_alone() -> None:
     flag = repeated_failure("META-1", 3)
     assert flag is not None
     assert flag.detector.partition("/")[0] not in names
+
+
+def test_in_a_host_nothing_is_raised_into_a_detector_and_late_ones_are_not_begun() -> None:
+    """Finalizers of the host's run in the same thread: an exception from outside could land in one of those."""
+
+    class Slow(Detector):
+        name, codes = "slow", ("O01-07",)
+
+        def examine(self, run: Prepared, history: History) -> Iterable[Finding]:
+            ended.append(time.sleep(0.6))
+            return ()
+
+    ended: list[None] = []
+    run = Prepared.of(map(decode, whole_run(1).records))
+    done = diagnose_run(run, detectors=[Slow(), Slow()], budget=Budget(total_s=0.5))
+
+    assert ended == [None]  # the first one came to its end, the second was not begun
+    assert [(each.detector, each.why) for each in done.failures] == [("slow", "time")]
+    assert not [each for each in threading.enumerate() if each.name == "whence-diagnosis"]

@@ -13,6 +13,7 @@ from whence.assist.lexicon import Scored
 from whence.assist.narrating import Narrator, narrated
 from whence.assist.normalising import MOST_CHARS, clean
 from whence.assist.parsing import EXAMPLES, Understood, understand
+from whence.diagnose.saying import named
 from whence.errors import NotFound
 from whence.store.current import current
 from whence.store.interface import Store
@@ -23,6 +24,8 @@ _RECORD: Final = (
     "whence run -- python your_program.py",
     "whence demo",
 )
+MOST_SAID: Final = 2_000
+"""Characters of a sentence."""
 ONLY_NAMED: Final = 0.6
 """How well a question is understood that only names something, or only holds words to look for."""
 
@@ -69,7 +72,11 @@ def ask(
         found = Found(missing=str(exc))
     if found.ask is not None:
         return msgspec.structs.replace(_asked_back(said, found.ask), query=query)
-    cited = tuple(each for each in found.sentences if each.evidence)  # what rests on nothing is not said
+    cited = tuple(
+        msgspec.structs.replace(each, text=named(each.text, limit=MOST_SAID))  # names in it are recorded text as well
+        for each in found.sentences
+        if each.evidence  # what rests on nothing is not said
+    )
     found = msgspec.structs.replace(found, sentences=cited)
     if not found.sentences:
         return _unknown(said, query, found)
@@ -87,7 +94,7 @@ def _asked_back(question: str, asked: Clarification) -> Answer:
     return Answer(
         question=question,
         known=False,
-        answer=asked.question,
+        answer=named(asked.question, limit=MOST_SAID),
         confidence=0.0,
         basis="the question can be read in more than one way, or in none",
         clarification_needed=asked,
@@ -100,7 +107,7 @@ def _unknown(question: str, query: Query, found: Found) -> Answer:
     return Answer(
         question=question,
         known=False,
-        answer=f"I do not know: {missing}.",
+        answer=f"I do not know: {named(missing, limit=MOST_SAID)}.",
         confidence=0.0,
         basis="nothing that was recorded answers it",
         suggestions=found.suggestions or (query.command,),

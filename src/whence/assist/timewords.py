@@ -149,7 +149,7 @@ def _date(text: str) -> str:
 def _spoken(ahead: list[str], now_ns: int) -> tuple[int, str]:
     """`last hour`, `past 15 minutes`, `the last couple of days`, `24 hours`, `3 days ago`."""
     place = 1 if ahead[0] in _BACK else 0
-    count, number = 0, 1
+    count, number, half = 0, 1, False
     if place < len(ahead) and ((ahead[place].isascii() and ahead[place].isdigit()) or ahead[place] in _NUMBERS):
         number = int(ahead[place][:6]) if ahead[place].isdigit() else _NUMBERS[ahead[place]]
         count = 1
@@ -168,7 +168,7 @@ def _spoken(ahead: list[str], now_ns: int) -> tuple[int, str]:
         return took, "7d"
     if unit not in _UNITS:
         return (2, "") if place and unit in _DAYS else (2, "1d") if place and unit == "night" else (0, "")
-    if not number:
+    if not number or half:  # the grammar has no halves; but of an hour, see above
         return took, ""
     return took + (ahead[took : took + 1] == ["ago"]), f"{number}{_UNITS[unit]}"
 

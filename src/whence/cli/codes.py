@@ -7,12 +7,12 @@ import msgspec
 from cyclopts import App, Parameter
 
 from whence.cli import plain, reading, render
+from whence.cli.findings import severity_of
 from whence.cli.options import Json
 from whence.diagnose import catalog as catalogs
 from whence.diagnose.catalog import Catalog, Code
 from whence.errors import BadInput, NotFound
 from whence.model.filters import ProblemFilter
-from whence.model.severity import Severity
 from whence.runtime.runtime import runtime
 
 app = App(name="codes", help="Say what trouble codes mean and what to do about them; check your own.")
@@ -34,7 +34,7 @@ def list_(
 
     known = _catalog()
     letter = _letter(category, known) if category is not None else None
-    level = _severity(severity) if severity is not None else None
+    level = severity_of(severity, "--severity") if severity is not None else None
     rows = [
         each
         for each in known.codes.values()
@@ -113,13 +113,6 @@ def _letter(said: str, known: Catalog) -> str:
             return letter
     accepted = ", ".join(f"{letter} ({each.name})" for letter, each in known.categories.items())
     raise BadInput(f"--category {said!r}; accepted: {accepted}")
-
-
-def _severity(said: str) -> Severity:
-    try:
-        return Severity[said.strip().upper()]
-    except KeyError:
-        raise BadInput(f"--severity {said!r}; accepted: {', '.join(each.label for each in Severity)}") from None
 
 
 def _data(code: Code) -> dict[str, Any]:

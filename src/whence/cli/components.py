@@ -11,11 +11,9 @@ from whence.cli.options import Json, Limit, Project, Since, Until
 from whence.diagnose.scoreboard import ComponentScore, scoreboard
 from whence.errors import NotFound
 from whence.model.filters import ProblemFilter
-from whence.model.finding import STATES, Problem
+from whence.model.finding import STATES
 from whence.query.find import check_limit
-from whence.store.interface import Store
 
-MOST_PROBLEMS = 10_000
 _OPEN = tuple(each for each in STATES if each != "resolved")
 
 
@@ -39,7 +37,8 @@ def components(
     since_ns, until_ns = reading.window(since or "30d", until)
     store = reading.ready()
     runs = digests(store, project=project, since_ns=since_ns, until_ns=until_ns)
-    found = scoreboard(runs, open_problems(store, project))
+    still = reading.problems(ProblemFilter(project=project, states=_OPEN), store)
+    found = scoreboard(runs, still)
     if name is not None:
         one = _named(name, found)
         if json:
@@ -57,19 +56,6 @@ def components(
         data=msgspec.to_builtins,
         empty=reading.empty("no run began in that time; --since 90d looks further back"),
     )
-
-
-def open_problems(store: Store, project: str | None) -> list[Problem]:
-    """Return problems that nobody has resolved, the newest first."""
-    found: list[Problem] = []
-    cursor: str | None = None
-    while len(found) < MOST_PROBLEMS:
-        page = store.problems(ProblemFilter(project=project, states=_OPEN), limit=1000, cursor=cursor)
-        found += page.items
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return found
 
 
 def _named(name: str, found: tuple[ComponentScore, ...]) -> ComponentScore:

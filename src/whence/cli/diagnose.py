@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from whence.cli import reading, render
 from whence.cli.findings import severity_of
 from whence.cli.options import Json, Project, Since, Until
+from whence.diagnose.reporting import worst_first
 from whence.errors import BadInput
 from whence.model.filters import DigestFilter, FindingFilter, ProblemFilter
 from whence.model.finding import Problem, problem_id
@@ -19,7 +20,6 @@ MOST_PROBLEMS = 1000
 """Of a window that are counted and judged."""
 FOUND = 1
 """The exit code where something of `--fail-on` is open."""
-_PAGE = 500
 
 
 def diagnose(
@@ -106,7 +106,7 @@ def _of_run(name: str, store: Store) -> tuple[dict[str, Any], list[Problem]]:
         "failures": [msgspec.structs.asdict(each) for each in diagnosis.failures],
         "seconds": time.monotonic() - began,
     }
-    return done, _worst_first(problems)
+    return done, sorted(problems, key=worst_first)
 
 
 def _of_window(
@@ -116,21 +116,9 @@ def _of_window(
 
     with render.progress("diagnosing", unit="records") as tick:
         done = diagnose_window(store, project=project, since_ns=since_ns, until_ns=until_ns, progress=tick)
-    problems: list[Problem] = []
-    cursor: str | None = None
     where = ProblemFilter(project=project, since_ns=since_ns, until_ns=until_ns)
-    while len(problems) < MOST_PROBLEMS:
-        page = store.problems(where, limit=_PAGE, cursor=cursor)
-        problems += page.items
-        cursor = page.cursor
-        if cursor is None:
-            break
+    problems = reading.problems(where, store, most=MOST_PROBLEMS)
     outcomes: dict[str, int] = {}
     for each in store.digests(DigestFilter(project=project, since_ns=since_ns, until_ns=until_ns)):
         outcomes[each.outcome] = outcomes.get(each.outcome, 0) + 1
-    return {**msgspec.to_builtins(done), "outcomes": outcomes}, _worst_first(problems)
-
-
-def _worst_first(problems: list[Problem]) -> list[Problem]:
-    order = {"recurred": 0, "confirmed": 1, "pending": 2}
-    return sorted(problems, key=lambda each: (-each.severity, order.get(each.state, 3), -each.last_ns, each.id))
+    return {**msgspec.to_builtins(done), "outcomes": outcomes}, sorted(problems, key=worst_first)

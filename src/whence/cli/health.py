@@ -50,7 +50,14 @@ def health(
     if found["status"] == "unknown" and reading.nothing_there():
         render.note(reading.empty(""))
         return
+    found = {**found, "insights": [_as_listed(each, store) for each in found["insights"]]}
     render.show(render_health.component(found, minutes, since_ns, until_ns or now_ns))
+
+
+def _as_listed(insight: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Return an insight with the severity that `whence findings` shows; its own has three steps (D4.1) where that has five."""
+    problem = store.problem(insight["problem_id"]) if insight.get("problem_id") else None
+    return {**insight, "severity": problem.label} if problem is not None else insight
 
 
 def _health(kind: str | None, name: str, span: str, store: Store, now_ns: int, project: str | None) -> dict[str, Any]:

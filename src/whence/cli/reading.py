@@ -7,6 +7,8 @@ from pathlib import Path
 from whence import query
 from whence.cli import render
 from whence.errors import NotFound, StoreUnreachable
+from whence.model.filters import ProblemFilter
+from whence.model.finding import Problem
 from whence.model.trace import TraceSummary
 from whence.query.timerange import parse_moment, parse_range
 from whence.runtime.runtime import runtime
@@ -14,6 +16,9 @@ from whence.store.interface import Store
 
 SHORTEST_PART = 4
 """Characters of a run's name that are enough, where no other run has them."""
+MOST_PROBLEMS = 10_000
+"""Of a window that are put into a report or beside components."""
+_PAGE = 1000
 
 
 def ready(*, quiet: bool = False) -> Store:
@@ -95,6 +100,19 @@ def find(trace: str, store: Store) -> TraceSummary:
         if 0 < len(trace.strip()) < SHORTEST_PART:
             raise NotFound(f"{trace!r} is too short to tell runs apart by; give at least four characters") from None
         raise
+
+
+def problems(where: ProblemFilter, store: Store, *, most: int = MOST_PROBLEMS) -> list[Problem]:
+    """Return the problems that a filter lets through, the newest sighting first, `most` of them at most."""
+    found: list[Problem] = []
+    cursor: str | None = None
+    while len(found) < most:
+        page = store.problems(where, limit=min(_PAGE, most - len(found)), cursor=cursor)
+        found += page.items
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
 
 
 def window(since: str | None, until: str | None = None) -> tuple[int | None, int | None]:

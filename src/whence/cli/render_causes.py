@@ -34,6 +34,7 @@ MOST_STEPS = 8
 MOST_CODES = 8
 STATEMENT_CHARS = 320
 OTHER_CHARS = 160
+_WELL = "went well: complete"
 
 
 def headline(answer: Why) -> str:
@@ -41,7 +42,14 @@ def headline(answer: Why) -> str:
     said = answer.headline.removeprefix(answer.trace_id).strip()
     for cause in answer.causes[:1]:
         said = said.removesuffix(f"{LEAD[cause.kind]}: {cause.statement}").strip().rstrip(".")
+    if _only_odd(answer) and said.startswith(_WELL):
+        said = f"is complete{said.removeprefix(_WELL)}; no failure is recorded, but something is not as usual"
     return said
+
+
+def _only_odd(answer: Why) -> bool:
+    """Return whether nothing failed in a good run that differs from the runs before it: there is no outcome to have a cause."""
+    return answer.outcome == "good" and answer.troubled and bool(answer.causes) and not answer.chain
 
 
 def causes(answer: Why) -> list[RenderableType]:
@@ -55,7 +63,7 @@ def causes(answer: Why) -> list[RenderableType]:
     compared = (
         f"beside {many(answer.beside, 'earlier good run')}" if answer.beside else "no earlier good run to compare with"
     )
-    parts: list[RenderableType] = [heading("Most likely cause", compared)]
+    parts: list[RenderableType] = [heading("What stands out" if _only_odd(answer) else "Most likely cause", compared)]
     parts.append(_in_full(first))
     later = [each for each in answer.steps if each.statement != first.statement]
     if first.kind == "hypothesis":
@@ -93,7 +101,8 @@ def _in_full(cause: Cause) -> RenderableType:
 def _in_short(cause: Cause) -> RenderableType:
     said = text(_said(cause.statement), "" if cause.kind == "confirmed" else "italic", OTHER_CHARS)
     sure = Text(f"confidence {cause.confidence:.2f}" if cause.confidence is not None else "not measured", QUIET)
-    beneath = joined([_where(cause), sure, Text(f"record {cause.evidence[0]}" if cause.evidence else "", QUIET)], " · ")
+    record = Text(f"record {plain.line(cause.evidence[0])}" if cause.evidence else "", QUIET)
+    beneath = joined([_where(cause), sure, record], " · ")
     return indented(Group(beside(_mark(cause.kind), said), indented(beneath)))
 
 

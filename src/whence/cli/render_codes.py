@@ -27,13 +27,13 @@ from whence.diagnose.catalog.entry import ACTION, Code
 from whence.model.finding import Problem
 from whence.model.severity import Severity
 
-_STYLES = {Severity.CRITICAL: BAD, Severity.HIGH: BAD, Severity.MEDIUM: MAYBE, Severity.LOW: "", Severity.INFO: QUIET}
+STYLES = {Severity.CRITICAL: BAD, Severity.HIGH: BAD, Severity.MEDIUM: MAYBE, Severity.LOW: "", Severity.INFO: QUIET}
 
 
 def severity(level: int) -> Text:
     """Return a severity in its word and colour."""
     found = Severity(min(max(level, 0), 4))
-    return Text(found.label, _STYLES[found])
+    return Text(found.label, STYLES[found])
 
 
 def codes(rows: Sequence[Code]) -> RenderableType:

@@ -1,5 +1,6 @@
 """How the difference between bad and good runs is drawn: the most telling in words and bars, the others as a table."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def differences(found: CohortDiff, *, window: str) -> RenderableType:
     if not found.looked_at:
         if not found.note:
             parts.append(Text("they have nothing in common that could be compared", QUIET))
-        return Group(*parts)
+        return Group(*parts, heading("Next"), commands([_instead(found)]))
     certain = sum(each.significant for each in found.contrasts)
     looked = f"{found.looked_at:,} values and quantities looked at"
     if not certain:
@@ -64,8 +65,13 @@ def differences(found: CohortDiff, *, window: str) -> RenderableType:
         parts += [heading("Also"), indented(_table(found.contrasts[IN_FULL:]))]
     first = next((each for each in found.contrasts if each.examples), None)
     if first is not None:
-        parts += [heading("Next"), commands([f"whence why {first.examples[0]}"])]
+        parts += [heading("Next"), commands([f"whence why {shlex.quote(first.examples[0])}"])]
     return Group(*parts)
+
+
+def _instead(found: CohortDiff) -> str:
+    """Return what says more where there are too few runs to count."""
+    return "whence why last-bad" if found.bad and found.bad_label == "bad" else "whence findings"
 
 
 def _hint() -> list[RenderableType]:

@@ -1,5 +1,6 @@
 """How components and their versions are drawn, side by side."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def component(each: ComponentScore) -> RenderableType:
     rows.append(("open", joined(open_, " ")))
     parts: list[RenderableType] = [text(named(each.component), NAME), Text(), indented(pairs(rows))]
     parts += _versions(each.versions)
-    steps = [f"whence findings --component '{each.component}'"] if each.problems and "'" not in each.component else []
+    steps = [f"whence findings --component {shlex.quote(each.component)}"] if each.problems else []
     return Group(*parts, *([heading("Next"), commands(steps)] if steps else []))
 
 
@@ -141,7 +142,8 @@ def _versions(versions: Sequence[VersionScore]) -> list[RenderableType]:
             head = Text.assemble((each.version[:12], NAME), "  ")
             parts.append(indented(beside(head, Group(*(text(one, limit=160) for one in each.changed)))))
     if len(versions) > 1:
-        told = f"* p ≤ {FALSE_DISCOVERIES}, corrected over all versions; compared from {MIN_VERSION} ended runs on"
+        told = f"pp: percentage points; * p ≤ {FALSE_DISCOVERIES}, corrected over all versions; "
+        told += f"compared from {MIN_VERSION} ended runs on"
         parts += [Text(), indented(Text(told, QUIET))]
     return parts
 
@@ -156,7 +158,7 @@ def _change(each: VersionScore) -> Text:
         return Text("–  ", QUIET)
     mark = _marked(each.success_p)
     style = QUIET if mark == " " else GOOD if change > 0 else BAD
-    return Text(f"{change * 100:+.0f} %{mark}".replace("-", "−"), style)
+    return Text(f"{change * 100:+.0f} pp{mark}".replace("-", "−"), style)
 
 
 def _ratio(each: VersionScore) -> Text:

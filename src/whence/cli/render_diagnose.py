@@ -1,5 +1,6 @@
 """How a diagnosis is summed up: what was looked at, what is open, what is worst, and how to go on."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,13 +23,13 @@ from whence.cli.render import (
     pairs,
     text,
 )
+from whence.cli.render_codes import STYLES
 from whence.cli.render_findings import ID_SHOWN, problems
 from whence.model.finding import Problem
 from whence.model.severity import Severity
 
 CELLS = 24
 FAILURES = 5
-_STYLES = {Severity.CRITICAL: BAD, Severity.HIGH: BAD, Severity.MEDIUM: MAYBE, Severity.LOW: "", Severity.INFO: QUIET}
 
 
 def summary(done: Mapping[str, Any], still: Sequence[Problem], *, most: int, since: str) -> RenderableType:
@@ -53,7 +54,7 @@ def summary(done: Mapping[str, Any], still: Sequence[Problem], *, most: int, sin
     parts.append(problems(still[:most]))
     steps = [f"whence findings show {still[0].id[:ID_SHOWN]}"]
     if run:
-        steps.append(f"whence why {run}")
+        steps.append(f"whence why {shlex.quote(run)}")
     else:
         steps += [f"whence diff good bad --since {since}", f"whence report --since {since} --output report.html"]
     return Group(*parts, heading("Next"), commands(steps))
@@ -83,7 +84,7 @@ def severities(still: Sequence[Problem]) -> RenderableType:
     for level, count in counts.items():
         if count:
             cells = max(1, round(count / most * CELLS))
-            rows.append((level.label, Text.assemble(("█" * cells, _STYLES[level]), f" {count:,}")))
+            rows.append((level.label, Text.assemble(("█" * cells, STYLES[level]), f" {count:,}")))
     return pairs(rows)
 
 

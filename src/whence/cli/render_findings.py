@@ -1,5 +1,6 @@
 """How problems are drawn: as a list, one with all that is known of it, and its history."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -169,7 +170,7 @@ def _evidence(finding: Finding, records: Mapping[str, Record | None]) -> list[Re
     lines: list[RenderableType] = []
     for each in finding.evidence:
         record = records.get(each)
-        line = Text.assemble(("$ ", QUIET), (calling.command(f"whence show {plain.line(each)}"), COMMAND))
+        line = Text.assemble(("$ ", QUIET), (calling.command(f"whence show {shlex.quote(plain.line(each))}"), COMMAND))
         line.no_wrap, line.overflow = True, "ignore"
         lines += [line, indented(_gist(record))] if record is not None else [line]
     return [heading("Evidence", many(len(finding.evidence), "record")), indented(Group(*lines))]
@@ -203,7 +204,7 @@ def _counted(steps: Sequence[Step]) -> str:
 
 def _next(found: Problem, names: Mapping[str, str]) -> list[str]:
     short = found.id[:ID_SHOWN]
-    steps = [f"whence why {names.get(found.trace, found.trace)}"] if found.trace else []
+    steps = [f"whence why {shlex.quote(names.get(found.trace, found.trace))}"] if found.trace else []
     if found.state == "resolved":
         return [*steps, f"whence findings reopen {short}"]
     if found.state == "pending":

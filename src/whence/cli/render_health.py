@@ -1,5 +1,6 @@
 """How health and progress are drawn: bars, and what was done minute by minute as a line of blocks."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ NOTHING = "·"
 INSIGHTS = 10
 _MINUTE_NS = 60_000_000_000
 _STATUS = {"healthy": ("✓", GOOD), "degraded": ("!", MAYBE), "unhealthy": ("✗", BAD), "unknown": ("?", QUIET)}
-_LEVELS = {"critical": BAD, "warning": MAYBE, "info": QUIET}
+_LEVELS = {"critical": BAD, "high": BAD, "medium": MAYBE, "warning": MAYBE, "info": QUIET}
 _PROGRESS = {
     "completed": ("✓", GOOD),
     "in_progress": ("…", COMMAND),
@@ -203,7 +204,7 @@ def progress(found: Mapping[str, Any]) -> RenderableType:
         parts += [indented(beside(Text("· ", QUIET), text(shorter(each)))) for each in found["insights"]]
     if found.get("trace_id"):
         again = "why" if style == BAD else "show"
-        parts += [heading("Next"), commands([f"whence {again} {found['trace_id']}"])]
+        parts += [heading("Next"), commands([f"whence {again} {shlex.quote(found['trace_id'])}"])]
     return Group(*parts)
 
 

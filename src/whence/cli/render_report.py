@@ -123,11 +123,11 @@ def _problems(report: Report) -> list[str]:
     levels = table(("severity", *states), counts)
     rows = [
         (
-            each.label,
+            escaped(each.label),
             f"{escaped(each.code)} {escaped(name_of(each))}",
             escaped(each.title),
             escaped(", ".join(each.components)),
-            each.state,
+            escaped(each.state),
             f"{each.count:,}",
             f"{moment(each.first_ns)[:16]} → {moment(each.last_ns)[:16]}",
             code(f"whence findings show {each.id[:ID_SHOWN]}"),

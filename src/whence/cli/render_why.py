@@ -105,7 +105,7 @@ def _against(answer: Why) -> list[RenderableType]:
     if not answer.changes:
         return [
             heading("Against the last good run", good),
-            indented(Text("nothing that was recorded differs", QUIET)),
+            indented(Text("no decision, number of sources or score differs", QUIET)),
         ]
     drawn = [(plain.line(change.what), *_both(change)) for change in answer.changes]
     longest = max(len(what) for what, _, _ in drawn)

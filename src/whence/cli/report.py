@@ -17,13 +17,10 @@ from whence.diagnose.reporting import report as report_of
 from whence.errors import BadInput
 from whence.files import write_whole
 from whence.model.filters import ProblemFilter
-from whence.model.finding import Problem
 from whence.runtime.runtime import generator
-from whence.store.interface import Store
 
 _STDIO = "-"
 _SUFFIXES = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
-MOST_PROBLEMS = 10_000
 
 
 def report(
@@ -56,7 +53,7 @@ def report(
     runs = digests(store, project=project, since_ns=since_ns, until_ns=until_ns)
     made = report_of(
         runs,
-        _problems(store, project, since_ns, until_ns),
+        reading.problems(ProblemFilter(project=project, since_ns=since_ns, until_ns=until_ns), store),
         made_ns=time.time_ns(),
         made_by=generator(),
         project=project,
@@ -96,16 +93,3 @@ def _drawn(made: Report, form: str) -> str:
     from whence.cli import render_report
 
     return render_report.markdown(made)
-
-
-def _problems(store: Store, project: str | None, since_ns: int | None, until_ns: int | None) -> list[Problem]:
-    found: list[Problem] = []
-    cursor: str | None = None
-    where = ProblemFilter(project=project, since_ns=since_ns, until_ns=until_ns)
-    while len(found) < MOST_PROBLEMS:
-        page = store.problems(where, limit=1000, cursor=cursor)
-        found += page.items
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return found

@@ -1,8 +1,12 @@
 """How long a detector may take and how much memory it may use, and what happens to one that takes more.
 
-A detector runs in the thread that diagnoses, which may be the host's. One thread more watches it, for as long as something
-is diagnosed, and raises an exception in the other when a limit is passed: `_Cut`, which is no `Exception`, so that the
-detector's own handlers let it through, and which is raised again while the detector goes on nevertheless.
+At the end of a run the detectors are whence's own, whose work is bounded, and the thread may be the host's: finalizers and
+garbage collection run in it too, and nothing may be raised into those. So nothing is cut there; detectors that come when the
+time is up are not begun, which is reported, and `whence diagnose` makes up for it.
+
+Elsewhere (`Budget.cut`) one thread more watches, for as long as something is diagnosed, and raises an exception in the other
+when a limit is passed: `_Cut`, which is no `Exception`, so that the detector's own handlers let it through, and which is
+raised again while the detector goes on nevertheless.
 
 What this cannot do: interrupt a single call into C (a regular expression that backtracks, a sort of a billion numbers); that
 is cut when it returns. Stop a loop that catches BaseException every time. Tell the detector's memory from that of other
@@ -16,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -33,14 +37,15 @@ _MB: Final = 1024 * 1024
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What diagnosing one run may take; the defaults are those within a host."""
 
-    detector_s: float = 0.25
-    total_s: float = 1.0  # of all detectors over one run; those that come after are not begun
+    total_s: float = 2.0  # of all detectors over one run; those that come after are not begun
+    cut: bool = False  # whether one that passes a limit is cut; the two below count only then
+    detector_s: float = 10.0
     memory_bytes: int = 256 * _MB  # growth of the process during one detector; looked at every 5 ms
 
 
-OFFLINE: Final = Budget(detector_s=10.0, total_s=60.0)
+OFFLINE: Final = Budget(detector_s=10.0, total_s=60.0, cut=True)
 """When somebody waits for the answer."""
-SURVEY: Final = Budget(detector_s=60.0, total_s=600.0)
+SURVEY: Final = Budget(detector_s=60.0, total_s=600.0, cut=True)
 """For one detector over all runs of a window."""
 
 
@@ -172,7 +177,8 @@ class Watching:
 
     def __enter__(self) -> "Watching":
         self._until = time.monotonic() + self.budget.total_s
-        _watch.add(self)
+        if self.budget.cut:
+            _watch.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,6 +191,11 @@ class Watching:
             return Outcome(
                 why="time", message=f"was not begun: all together took longer than {self.budget.total_s:g} s"
             )
+        if not self.budget.cut:
+            try:
+                return Outcome(work())
+            except Exception as exc:  # noqa: BLE001 - whatever a detector raises is what is to be reported
+                return _raised(exc)
         watched = self.at_work = _Watched(self.budget, min(self.budget.detector_s, left))
         try:
             return _guarded(watched, work)
@@ -208,13 +219,17 @@ def _guarded(watched: _Watched, work: Callable[[], T]) -> Outcome[T]:
                     watched.end()
                     break
                 except Exception as exc:  # noqa: BLE001 - whatever a detector raises is what is to be reported
-                    found.append(Outcome(why="raised", message=f"raised {type(exc).__name__}: {_text(exc)}"))
+                    found.append(_raised(exc))
             break
         except _Cut:
             continue
     if watched.why is not None:
         return Outcome(why=watched.why, message=watched.message)  # partial, or late: neither counts
     return found[0]
+
+
+def _raised(exc: BaseException) -> Outcome[Any]:
+    return Outcome(why="raised", message=f"raised {type(exc).__name__}: {_text(exc)}")
 
 
 def _text(exc: BaseException) -> str:

@@ -286,9 +286,9 @@ def _confidence(
         return round(measured.share, 4), measured.text
     if oddity is not None:
         n = oddity.support
-        held = wilson(n, n)[0]
-        return round(held, 4), (
-            f"what it breaks held in {n} earlier good runs: the lower bound of Wilson's interval of that share; "
+        held = n if oddity.rule == "dependent" else min(oddity.same, n)  # of the former, `support` are those that held
+        return round(wilson(held, n)[0], 4), (
+            f"what it breaks held {held} of {n} times before: the lower bound of Wilson's interval of that share; "
             "that it is the cause was not measured for this rule"
         )
     finding = min(candidate.findings, key=_telling, default=None)

@@ -6,13 +6,13 @@ the run that ended with it. Where one link is missing there is no chain, and the
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from whence.diagnose.ranking import Candidate
 from whence.diagnose.run import Fact, Run, error_text, text_of
 from whence.model import record as kinds
 from whence.model.payload import LLM
-from whence.query.claims import ENDED, Claim, fact
+from whence.query.claims import ENDED, Claim, fact, short
 
 
 def chain_from(candidate: Candidate, run: Run) -> tuple[Claim, ...]:
@@ -31,10 +31,18 @@ def _introduced(candidate: Candidate, run: Run) -> Iterator[Claim]:
         return
     yield made[0]
     yield from (each for each in candidate.claims if each.rule == "decided" and each.kind == "confirmed")
-    later = [each for each in run.checks if each.data.get("passed") is False and each.ts_ns > made[0].ts_ns]
+    later = [each for each in run.checks if each.ts_ns > made[0].ts_ns and _fails_over(each, made[0])]
     if later:
         yield fact(f"{_check(later[-1])} fails over it", later[-1].record.stage, later[-1].id, "check", later[-1].ts_ns)
     yield from _end(run)
+
+
+def _fails_over(check: Fact, made: Claim) -> bool:
+    """Return whether a check failed over what healing is said to have introduced, and not over something else."""
+    failures = check.data.get("failures") if check.data.get("passed") is False else None
+    listed = failures if isinstance(failures, list) else ()
+    messages = [short(each["message"]) for each in listed if isinstance(each, dict) and each.get("message")]
+    return any(each in made.statement for each in messages)
 
 
 def _handed_over(candidate: Candidate, run: Run) -> Iterator[Claim]:
@@ -47,8 +55,9 @@ def _handed_over(candidate: Candidate, run: Run) -> Iterator[Claim]:
         source = check.record.component or check.record.stage
         lacks = _failures(check)
         after = [each for each in run.facts if (each.ts_ns, each.id) > (check.ts_ns, check.id)]
+        stages = {each.record.stage for each in run.facts if target and each.record.component == target} - {""}
         for each in after:
-            other = _consumer(each, target, fields)
+            other = _consumer(each, target, fields, stages)
             if other is not None:
                 said = f"{source} handed {check.record.name} over to {target or 'what came next'}: {lacks}"
                 yield fact(said, check.record.stage, check.id, "hand_over", check.ts_ns)
@@ -58,19 +67,38 @@ def _handed_over(candidate: Candidate, run: Run) -> Iterator[Claim]:
                 return
 
 
-def _consumer(each: Fact, target: str, fields: Sequence[str]) -> str | None:
-    """Return how a record says that the consumer failed over a field; None where it does not."""
+def _consumer(each: Fact, target: str, fields: Sequence[str], stages: Container[str]) -> str | None:
+    """Return how a record says that the consumer failed over a field; None where it does not.
+
+    Args:
+        stages: in which the consumer acts.
+    """
     error = error_text(each.data.get("error"))
-    if error and any(re.search(rf"\b{re.escape(field)}\b", error) for field in fields):
+    own = each.record.stage in stages or (bool(target) and target in (each.record.component, each.record.stage))
+    if error and any(_names(error, field, quoted=not own and _is_word(field)) for field in fields):
         who = each.record.component or each.record.stage or "the run"
         return f"{who} failed over it: {error}"
-    if error and target and each.record.kind == kinds.SPAN_END and target in (each.record.component, each.record.stage):
-        return f"{target} failed: {error}"
     if each.record.kind == kinds.CHECK and each.data.get("type") == "interface" and each.data.get("passed") is False:
         shared = sorted(set(fields) & set(_fields(each)))
         if shared and target and each.record.component == target:
             return f"{target} in turn handed {each.record.name} over without {', '.join(shared)}"
     return None
+
+
+def _names(error: str, field: str, *, quoted: bool) -> bool:
+    """Return whether an error names a field.
+
+    Args:
+        quoted: only as a name, in quotation marks, as KeyError and validators have it. An error of somebody else that
+            holds the word `name` or `text` says nothing of the field that is called so.
+    """
+    word = rf"(?<!\w){re.escape(field)}(?!\w)"
+    return re.search(rf"[\"'`“‘]{word}[\"'`”’]" if quoted else word, error) is not None
+
+
+def _is_word(field: str) -> bool:
+    """Return whether the name of a field may stand in any sentence: `text`, unlike `user_id` or `totalAmount`."""
+    return field.isalpha() and field == field.lower()
 
 
 def _interfaces(candidate: Candidate, run: Run) -> list[Fact]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from whence.diagnose.budget import OFFLINE, Budget, Failure, Outcome, Watching
+from whence.diagnose.budget import Budget, Failure, Outcome, Watching
 from whence.diagnose.catalog import catalog
 from whence.diagnose.detector import HISTORY_RUNS, Detector, fingerprint, order
 from whence.diagnose.detectors import detectors as classes
@@ -73,7 +73,13 @@ def diagnose_run(
     return Diagnosis(findings=tuple(found), digest=digest, failures=tuple(failures), ran=tuple(ran))
 
 
-def diagnose_open(store: Store, trace: str, *, until_ns: int = 0, budget: Budget = OFFLINE) -> Diagnosis:
+def diagnose_open(
+    store: Store,
+    trace: str,
+    *,
+    until_ns: int = 0,
+    budget: Budget = Budget(),  # noqa: B008 - frozen
+) -> Diagnosis:
     """Return what is wrong with a run that may still be in progress; stores nothing.
 
     Args:

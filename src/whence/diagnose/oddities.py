@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from whence.diagnose.run import Fact
-from whence.diagnose.traits import MOST_WORDS, SECONDS, STANDS, Range, Said
+from whence.diagnose.traits import MOST_PLAIN, MOST_WORDS, SECONDS, STANDS, Range, Said
 from whence.diagnose.usual import MIN_RUNS
 from whence.measure.spread import quantile
 from whence.model.digest import Traits
@@ -272,6 +272,8 @@ def _words(said: Said, past: Past) -> Iterator[Oddity]:
 def _counts(said: Said, past: Past) -> Iterator[Oddity]:
     names: dict[str, list[tuple[int, int]]] = {}
     for each in past.runs:
+        if sum(map(len, each.counts.values())) >= MOST_PLAIN:
+            continue  # not all of it was counted: what is not there may well have been
         for part, inside in each.counts.items():
             for what, value in inside.items():
                 names.setdefault(f"{part}|{what}", []).append(value)
@@ -283,6 +285,8 @@ def _counts(said: Said, past: Past) -> Iterator[Oddity]:
         if here is None or n < MIN_RUNS:
             continue
         mine = said.counts.get(key)
+        if what and mine is None and len(said.counts) >= MOST_PLAIN:
+            continue  # so much is said in this run that not all of it was counted: it may well be there
         least, most = (mine.low, mine.high) if mine is not None else (0, 0)
         earlier = names.get(key, [])
         earlier = earlier + [(0, 0)] * (n - len(earlier))

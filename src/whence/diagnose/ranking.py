@@ -20,6 +20,7 @@ import msgspec
 from whence.diagnose.oddities import Oddity, Past
 from whence.diagnose.run import Fact, History, Run
 from whence.diagnose.traits import SECONDS, STANDS, owners_of, place_of
+from whence.measure.spread import median
 from whence.model import record as kinds
 from whence.model.finding import Finding
 from whence.model.severity import Severity
@@ -77,8 +78,8 @@ class Ranking:
         self.past = past
         self.owners = owners_of(run)
         self.places: dict[tuple[str, int], Candidate] = {}
-        durations = sorted(each.duration_ns for each in self.good if each.duration_ns)
-        self.usual_s = durations[len(durations) // 2] / 1e9 if durations else 0.0
+        durations = [each.duration_ns / 1e9 for each in self.good if each.duration_ns]
+        self.usual_s = median(durations) if durations else 0.0
 
     def ranked(self, odd: Sequence[Oddity], findings: Iterable[Finding], claims: Iterable[Claim]) -> list[Candidate]:
         """Return the candidates, the likeliest first."""

@@ -9,7 +9,7 @@ import msgspec
 
 from whence.clock import iso_utc
 from whence.diagnose.cohorts import Contrast, differences
-from whence.diagnose.scoreboard import ComponentScore, scoreboard
+from whence.diagnose.scoreboard import ComponentScore, changed, scoreboard
 from whence.measure.chance import adjusted
 from whence.measure.changes import change_point
 from whence.measure.rates import wilson
@@ -130,7 +130,7 @@ def report(
     low, high = wilson(len(good), len(good) + len(bad))
     costs = [each.cost_usd for each in runs if each.cost_usd is not None]
     scores = scoreboard(runs, problems)
-    still = sorted((each for each in problems if each.state != "resolved"), key=_rank)
+    still = sorted((each for each in problems if each.state != "resolved"), key=worst_first)
     told = differences(good, bad, most=MOST_CONTRASTS)
     return Report(
         project=project,
@@ -162,7 +162,8 @@ def report(
     )
 
 
-def _rank(problem: Problem) -> tuple[object, ...]:
+def worst_first(problem: Problem) -> tuple[object, ...]:
+    """Return a key: the most severe problem first, of these what came back, then the newest."""
     order = {"recurred": 0, "confirmed": 1, "pending": 2}
     return -problem.severity, order.get(problem.state, 3), -problem.last_ns, problem.id
 
@@ -247,8 +248,7 @@ def _changed_versions(acted: Sequence[RunDigest], name: str, index: int) -> tupl
     """Return what is not the same in the version that ran from a change on: in the run at it, or one beside it."""
     for n in (index, index - 1, index + 1):
         if 0 < n < len(acted):
-            before, now = acted[n - 1].parts[name].versions, acted[n].parts[name].versions
-            changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-            if before and changed:
-                return tuple(f"{key}: {before.get(key, '–')} → {now.get(key, '–')}" for key in changed)
+            found = changed(acted[n - 1].parts[name].versions, acted[n].parts[name].versions)
+            if found:
+                return found
     return ()

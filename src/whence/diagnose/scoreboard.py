@@ -5,7 +5,7 @@ A version is what ran: prompt, tools, model, parameters, code (`PartDigest.versi
 a version does not say that the version is why; it says where to look.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -141,7 +141,7 @@ def _versions(acted: list[tuple[RunDigest, PartDigest]]) -> Iterable[VersionScor
         said = VersionScore(
             version=version,
             made_of=group[0][1].versions,
-            changed=_changed(before[0][1].versions if before is not None else {}, group[0][1].versions),
+            changed=changed(before[0][1].versions if before is not None else {}, group[0][1].versions),
             first_ns=group[0][0].started_ns,
             last_ns=group[-1][0].started_ns,
             runs=len(group),
@@ -189,7 +189,8 @@ def _corrected(scores: list[ComponentScore]) -> list[ComponentScore]:
     return [msgspec.structs.replace(score, versions=tuple(own)) for score, own in zip(scores, versions, strict=True)]
 
 
-def _changed(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is not the same in two versions, as `model: a → b`; nothing where there was none before."""
     if not before:
         return ()
     keys = sorted({*before, *now})

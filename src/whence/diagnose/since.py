@@ -1,8 +1,8 @@
 """Since when something is odd: whether the runs before, good or bad, were odd in the same way. Pure."""
 
-from datetime import UTC, datetime
 from typing import Final
 
+from whence.clock import iso_utc
 from whence.diagnose.oddities import Oddity
 from whence.diagnose.run import History
 from whence.diagnose.traits import told, traits_of
@@ -10,7 +10,6 @@ from whence.model.digest import RunDigest, Traits
 
 LOOKED_AT: Final = 30
 """Runs before it, the newest."""
-_NS: Final = 1e9
 
 
 class Kept:
@@ -41,8 +40,8 @@ def since(odd: Oddity, history: History, kept: Kept) -> str:
     if not streak:
         return f"{count} of the {len(shown)} earlier runs with such records showed it too, not the last of them"
     first = shown[-streak][0]
-    at = datetime.fromtimestamp(first.started_ns / _NS, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"it is so since {at} ({first.trace_id}), for {streak} run{'s' if streak > 1 else ''} before this one"
+    at = iso_utc(first.started_ns)[:16].replace("T", " ")
+    return f"it is so since {at} UTC ({first.trace_id}), for {streak} run{'s' if streak > 1 else ''} before this one"
 
 
 def _is_odd(traits: Traits, odd: Oddity, key: str) -> bool | None:

@@ -6,6 +6,7 @@ from whence.diagnose.oddities import Oddity
 from whence.diagnose.saying import named, took
 from whence.diagnose.traits import AGREES, SECONDS, STANDS
 from whence.model import record as kinds
+from whence.model.quality import number
 
 _NS: Final = 1_000_000_000
 _WHAT: Final = {
@@ -97,8 +98,9 @@ def record_name(what: str) -> str:
 def _number_in(odd: Oddity, field: str) -> str | None:
     data = odd.fact.data
     for group in (data.get("outputs"), data.get("inputs"), data.get("data"), data):
-        if isinstance(group, dict) and isinstance(group.get(field), int | float):
-            return _shown(float(group[field]))
+        value = number(group.get(field)) if isinstance(group, dict) else None
+        if value is not None:
+            return _shown(value)
     return None
 
 

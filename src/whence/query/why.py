@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from whence.model.content import CONTENT_KEY
-from whence.model.filters import TraceFilter
+from whence.model.filters import FindingFilter, TraceFilter
+from whence.model.severity import Severity
 from whence.model.trace import COMPLETE, TraceSummary, TraceView
 from whence.query.claims import ENDED, NO_CAUSE, Change, Claim, outcome_of
 from whence.query.document import view
@@ -115,8 +116,14 @@ def last_good(row: TraceSummary, store: Store) -> TraceSummary | None:
     """Return the nearest earlier good run: of the same project and report type, best of the same question, else intent."""
     where = TraceFilter(project=row.project, report_type=row.report_type, statuses=(COMPLETE,), until_ns=row.started_ns)
     earlier = [each for each in store.traces(where, limit=GOOD_RUNS_LOOKED_AT).items if outcome_of(each) == "good"]
-    # max keeps the first, that is the newest, of those that are equally near
-    return max(earlier, key=lambda each: (each.query == row.query, each.intent == row.intent), default=None)
+    # The sort keeps the newest first of those that are equally near.
+    earlier.sort(key=lambda each: (each.query == row.query, each.intent == row.intent), reverse=True)
+    return next((each for each in earlier if not _in_trouble(each, store)), earlier[0] if earlier else None)
+
+
+def _in_trouble(row: TraceSummary, store: Store) -> bool:
+    """Return whether something grave was found in a run that is complete: it is no run to compare with."""
+    return bool(store.findings(FindingFilter(trace=row.id, min_severity=Severity.HIGH), limit=1))
 
 
 # -- words ---------------------------------------------------------------------------------------------------------------

@@ -29,10 +29,6 @@ def range_of(query: Query, context: Context) -> str:
     return query.window.range if query.window is not None else f"{EVERYTHING}/{iso_utc(context.now_ns + 1_000_000_000)}"
 
 
-def _during(query: Query) -> str:
-    return f" in {query.window.range}" if query.window is not None else ""
-
-
 def _who(query: Query) -> str | None:
     named_ = query.of("component")
     return named_[0].id if named_ else None
@@ -63,7 +59,7 @@ def health(query: Query, context: Context) -> Found:
         return runs.of_run(query, context) if query.of("run") else _scoreboard(query, context)
     did = _health(component, query, context)
     if not did["total_events"]:
-        return Found(missing=f"nothing is recorded of {component}{_during(query)}")
+        return Found(missing=f"nothing is recorded of {component}{ev.during(query)}")
     bad = ev.errors(query, context, component)
     stated = _rate_sentence(component, did, query, context, bad)
     found = ev.findings(query, context, component=component)
@@ -80,7 +76,7 @@ def health(query: Query, context: Context) -> Found:
 
 def _rate_sentence(component: str, did: dict[str, Any], query: Query, context: Context, bad: Any) -> Sentence:
     text = (
-        f"{component} is {did['status']}{_during(query)}: health score {did['health_score']:g} of 100, {did['error_events']:,} "
+        f"{component} is {did['status']}{ev.during(query)}: health score {did['health_score']:g} of 100, {did['error_events']:,} "
         f"of {ev.count(did['total_events'], 'event')} were errors ({ev.percent(did['error_rate'])})."
     )
     return Sentence(text=text, evidence=ev.cited(bad) or _latest(component, query, context))
@@ -90,10 +86,10 @@ def _scoreboard(query: Query, context: Context) -> Found:
     where = ActivityFilter(project=query.project, since_ns=query.since_ns, until_ns=query.until_ns)
     did = [each for each in context.store.activity(where) if each.component]
     if not did:
-        return Found(missing=f"no component recorded anything{_during(query)}")
+        return Found(missing=f"no component recorded anything{ev.during(query)}")
     did.sort(key=lambda each: (-each.error_rate, -each.records, each.component))
     bad = [each for each in did if each.errors]
-    head = f"{len(bad)} of {ev.count(len(did), 'component')} recorded errors{_during(query)}."
+    head = f"{len(bad)} of {ev.count(len(did), 'component')} recorded errors{ev.during(query)}."
     sentences = [Sentence(text=head, evidence=_latest((bad or did)[0].component, query, context))]
     for each in bad[: ev.MOST_SENTENCES - 1]:
         share = ev.percent(each.error_rate)
@@ -116,10 +112,10 @@ def failure(query: Query, context: Context) -> Found:
     bad = ev.errors(query, context, component)
     found = ev.findings(query, context, component=component)
     if not did["total_events"] and not bad and not found:
-        return Found(missing=f"nothing is recorded of {component}{_during(query)}")
+        return Found(missing=f"nothing is recorded of {component}{ev.during(query)}")
     stated = _rate_sentence(component, did, query, context, bad)
     if not bad and not found:
-        fine = Sentence(text=f"No error of {component} is recorded{_during(query)}.", evidence=stated.evidence)
+        fine = Sentence(text=f"No error of {component} is recorded{ev.during(query)}.", evidence=stated.evidence)
         return Found(sentences=(fine, stated), sample=int(did["total_events"]))
     sentences: list[Sentence] = []
     for each in ev.patterns(bad)[:3]:
@@ -150,7 +146,7 @@ def performance(query: Query, context: Context) -> Found:
     found = ev.findings(query, context, component=component, only=("P01",))
     if not did and not found:
         of = f" of {component}" if component else ""
-        return Found(missing=f"no finished span{of} is recorded{_during(query)}, so nothing says how long it takes")
+        return Found(missing=f"no finished span{of} is recorded{ev.during(query)}, so nothing says how long it takes")
     sentences = [each for each in (_timed(one, query, context) for one in did[:4]) if each is not None]
     sentences += map(ev.of_finding, found[:3])
     return Found(
@@ -219,7 +215,7 @@ def consistency(query: Query, context: Context) -> Found:
     sentences += map(ev.of_finding, found[:3])
     if not sentences:
         one = f"only of {next(iter(newest))}" if newest else "of no component"
-        return Found(missing=f"a state is recorded {one}{_during(query)}, so there is nothing to put side by side")
+        return Found(missing=f"a state is recorded {one}{ev.during(query)}, so there is nothing to put side by side")
     return Found(
         sentences=tuple(sentences),
         sample=len(newest) or None,

@@ -12,7 +12,7 @@ from whence.diagnose.saying import named
 from whence.measure.templates import mine
 from whence.model.filters import FindingFilter, RecordFilter
 from whence.model.finding import SURE
-from whence.model.record import OF_OURS, Record
+from whence.model.record import CHECK, OF_OURS, Record
 from whence.model.severity import Severity
 from whence.query.claims import short
 from whence.store.derive import payload_of
@@ -23,6 +23,9 @@ MOST_CITED: Final = 5
 MOST_SENTENCES: Final = 6
 QUOTED: Final = 160
 MOST_PARENTS: Final = 16
+OPEN: Final = ("pending", "confirmed", "recurred")
+"""States of a problem that nobody has solved."""
+_DAYS: Final = ("today", "yesterday")
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +65,26 @@ def message_of(record: Record) -> str:
     said = payload_of(record)
     if isinstance(said, dict):
         attributes = said.get("attributes")
+        raised = attributes.get("error") if isinstance(attributes, dict) else None
         data = attributes.get("data") if isinstance(attributes, dict) else None
-        for value in (said.get("error"), said.get("message"), data.get("error") if isinstance(data, dict) else None):
+        for value in (
+            said.get("error"),
+            raised if isinstance(raised, dict) else None,  # with its type and its place, which the message has not
+            said.get("message"),
+            data.get("error") if isinstance(data, dict) else None,
+        ):
             if value:
                 return short(value, 400)
+        if record.kind == CHECK and said.get("passed") is False:
+            return f"check {record.name} failed"
     return record.name
+
+
+def during(query: Query) -> str:
+    """Return the time that is asked about, as it follows what happened in it: " in 15m", " today"; nothing without one."""
+    if query.window is None:
+        return ""
+    return f" {query.window.range}" if query.window.range in _DAYS else f" in {query.window.range}"
 
 
 def of_component(component: str, query: Query, context: Context) -> RecordFilter:

@@ -27,7 +27,7 @@ def _traces(query: Query) -> TraceFilter:
 
 def _during(query: Query) -> str:
     where = f" of project {query.project}" if query.project else ""
-    return f"{where} in {query.window.range}" if query.window is not None else where
+    return f"{where}{ev.during(query)}"
 
 
 def status(query: Query, context: Context) -> Found:
@@ -76,7 +76,7 @@ def _open(query: Query, context: Context) -> list[tuple[Sentence, str]]:
     component = next(iter(query.of("component")), None)
     where = ProblemFilter(
         project=query.project,
-        states=("pending", "confirmed", "recurred"),
+        states=ev.OPEN,
         component=component.id if component is not None else None,
         since_ns=query.since_ns,
         until_ns=query.until_ns,

@@ -11,7 +11,7 @@ from whence.diagnose.causes import why as causes_of
 from whence.diagnose.health import compare_components, explain_error, operation_progress
 from whence.diagnose.saying import named, took
 from whence.model import record as kinds
-from whence.model.filters import ActivityFilter, RecordFilter, TraceFilter
+from whence.model.filters import ActivityFilter, ProblemFilter, RecordFilter, TraceFilter
 from whence.model.trace import FAILED, INCOMPLETE
 from whence.query.claims import Claim, short
 from whence.query.compare import comparison
@@ -45,11 +45,13 @@ def why(query: Query, context: Context) -> Found:
         return failure(query, context)
     run = _run(query) or _bad_run(query, context)
     if run is None:
-        during = f" in {query.window.range}" if query.window is not None else ""
-        return Found(missing=f"no run that went wrong is recorded{during}")
+        return _none_bad(query, context)
     told = causes_of(run.otel or run.id, store=context.store)
     sentences = [Sentence(text=f"{named(told.headline, limit=400).rstrip('.')}.", evidence=(told.trace_id,))]
+    stated = {claim.statement for claim in told.chain}
     for cause in told.causes[:3]:
+        if cause.statement in stated:  # said below as what the records state; that it is the cause, the headline says
+            continue
         text = f"{named(cause.statement, limit=400).rstrip('.')}."
         sentences.append(
             Sentence(text=text, evidence=cause.evidence[: ev.MOST_CITED] or (told.trace_id,), kind=cause.kind)
@@ -64,6 +66,17 @@ def why(query: Query, context: Context) -> Found:
         sure, rests = first.confidence, first.basis
     return Found(
         sentences=tuple(sentences[:8]), confidence=sure, resting_on=rests, suggestions=tuple(told.next_steps[:4])
+    )
+
+
+def _none_bad(query: Query, context: Context) -> Found:
+    """Return that no run went wrong, and how many problems are open all the same: a run can be complete and have some."""
+    where = ProblemFilter(project=query.project, states=ev.OPEN, since_ns=query.since_ns, until_ns=query.until_ns)
+    several = len(context.store.problems(where, limit=200).items)
+    but = f"; {ev.count(several, 'problem is', 'problems are')} open all the same" if several else ""
+    return Found(
+        missing=f"no run that went wrong is recorded{ev.during(query)}{but}",
+        suggestions=("whence findings",) if several else (),
     )
 
 
@@ -286,7 +299,8 @@ def changes(query: Query, context: Context) -> Found:
         return Found(missing=f"there is no good run of the same kind before {run.id}, so nothing says what changed")
     if not told.changes:
         same = Sentence(
-            text=f"Nothing that was recorded differs from {told.good_run}.", evidence=(told.trace_id, told.good_run)
+            text=f"No decision, number of sources or score differs from {told.good_run}.",
+            evidence=(told.trace_id, told.good_run),
         )
         return Found(sentences=(same,))
     sentences = [

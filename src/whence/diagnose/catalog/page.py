@@ -46,9 +46,10 @@ raised_by = 'whence.event("export", code="X01-01")'
 severity = "high"
 ```
 
-A program raises a code by giving it to an event (`whence.event("export", code="X01-01")`), or by an exception that has it
-as its attribute `code`. A file with a mistake in it is left out as a whole, and the program that records never notices;
-`whence codes check` names every mistake with its line.
+A program raises a code by giving it to an event
+(`whence.event("export", code="X01-01")`), or by an
+exception that has it as its attribute `code`. A file with a mistake in it is left out as a whole, and the program that
+records never notices; `whence codes check` names every mistake with its line.
 
 ## Fields
 

@@ -40,7 +40,7 @@ class RaisedSettings(Settings, frozen=True, kw_only=True):
     """What counts as an error."""
 
     level: int = int(Severity.HIGH)  # events from this severity on (B1: a logged ERROR is high)
-    stated_level: int = int(Severity.MEDIUM)  # and those that carry a known code from this one on
+    stated_level: int = int(Severity.INFO)  # and those that carry a known code from this one on: somebody raised it
 
 
 class _Telling:
@@ -166,7 +166,8 @@ class Raised(Detector):
         ):
             severity = min(severity, Severity.HIGH)  # somebody handled it so far as to report it
         times = f" {len(errors):,} times, first" if len(errors) > 1 else ""
-        title = f"{named(who)} failed{times}: {named(origin.text, 'no message', 160)}"
+        whole = "the run" if origin.fact.record.kind == kinds.TRACE_END else "something in the run"
+        title = f"{named(who, whole)} failed{times}: {named(origin.text, 'no message', 160)}"
         span = run.span_of(origin.fact)
         return self.finding(
             code,
