@@ -8,7 +8,7 @@ STAMP := .venv/.synced
 
 help:
 	@echo "make demo    three research runs, recorded and explained (seconds; the first time it installs what it needs)"
-	@echo "make test    lint, types, import contracts and every test but the long ones (about two minutes)"
+	@echo "make test    lint, types, import contracts and every test but the long ones (about three minutes)"
 	@echo "make faults  the long lane: kills, full disks, broken files"
 	@echo "make bench   speed and memory beside OpenTelemetry's SDK"
 	@echo "make docs    the user guide as a web site, in site/"

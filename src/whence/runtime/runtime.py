@@ -19,6 +19,7 @@ from whence.record.recorder import Policy, Recorder, RecorderSettings
 from whence.record.spool import SpoolSettings
 from whence.redact.capture import Hasher, load_or_create_key
 from whence.runtime import settings as settings_module
+from whence.runtime.code_version import code_version
 from whence.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ class Runtime:
     def code_version(self) -> str:
         """Return which version of the program records; looked for once."""
         if self._code is None:
-            from whence.runtime.code_version import code_version
-
             said = self.settings.code_version
             self._code = code_version() if said is None else said
         return self._code
