@@ -21,7 +21,7 @@ from whence.diagnose.budget import Budget, Watching
 from whence.diagnose.calibration import repeated_failure
 from whence.diagnose.detector import Detector, Window
 from whence.diagnose.digesting import digest_of
-from whence.diagnose.filing import digest_record, standing
+from whence.diagnose.filing import digest_record
 from whence.diagnose.run import History
 from whence.diagnose.run import Run as Prepared
 from whence.diagnose.running import Diagnoser, diagnose_open, diagnose_run, diagnose_window, history_before, say
@@ -255,7 +255,7 @@ def drained(store: Store, batches: Iterable[Sequence[bytes]], detectors: Sequenc
 
 def found_in(store: Store) -> set[tuple[str, str, int, str]]:
     """Return what stands, of single runs and of many."""
-    stored = standing(store.findings(FindingFilter(), limit=10_000))
+    stored = store.findings(FindingFilter(), limit=10_000)
     return {(each.occurrence, each.finding.code, each.finding.severity, each.finding.title) for each in stored}
 
 
@@ -358,7 +358,7 @@ class Surveys(Detector):
 
 
 def titles(store: Store) -> list[str]:
-    return sorted(each.finding.title for each in standing(store.findings(limit=1000)))
+    return sorted(each.finding.title for each in store.findings(limit=1000))
 
 
 def test_a_window_is_diagnosed_run_by_run_and_then_together() -> None:

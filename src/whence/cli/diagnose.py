@@ -83,7 +83,7 @@ def _data(done: dict[str, Any], problems: list[Problem], run: str | None) -> dic
 
 def _of_run(name: str, store: Store) -> tuple[dict[str, Any], list[Problem]]:
     from whence.diagnose.examining import diagnose_open
-    from whence.diagnose.filing import digest_record, standing
+    from whence.diagnose.filing import digest_record
     from whence.diagnose.running import say
 
     row = reading.find(name, store)
@@ -93,7 +93,7 @@ def _of_run(name: str, store: Store) -> tuple[dict[str, Any], list[Problem]]:
     filed = say(store, diagnosis.findings, project=row.project, trace=row.id, ts_ns=last_ns, ran=diagnosis.ran)
     if diagnosis.digest is not None:
         store.accept([digest_record(diagnosis.digest)])
-    stored = standing(store.findings(FindingFilter(trace=row.id), limit=MOST_PROBLEMS))
+    stored = store.findings(FindingFilter(trace=row.id), limit=MOST_PROBLEMS)
     ids = dict.fromkeys(problem_id(each.project, each.finding.fingerprint) for each in stored)
     problems = [found for found in map(store.problem, ids) if found is not None]
     done = {

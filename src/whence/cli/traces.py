@@ -115,10 +115,9 @@ def show(
         render.as_json(query.trace_document(row.id, generator=generator(), store=store))
         return
     from whence.cli import render_trace
-    from whence.diagnose.filing import standing
 
     view = query.view(row.id, store=store)
-    findings = standing(store.findings(FindingFilter(trace=row.id)))
+    findings = store.findings(FindingFilter(trace=row.id))
     beside = render_trace.Beside(store.trace_records(row.id))
     render.show(render_trace.TraceDrawing(row, view, findings, beside, full=full, content=store.content).draw())
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from whence.clock import iso_utc
-from whence.diagnose.filing import standing
 from whence.diagnose.insights import suggestions_of
 from whence.diagnose.resolutions import suggested
 from whence.diagnose.run import Fact, Run, Span, error_text, text_of
@@ -95,7 +94,7 @@ def _of_record(some_id: str, record: Record, store: Store, project: str | None) 
     cause = cause_of(fact, run)
     about: list[StoredFinding] = []
     if record.trace:
-        found = standing(store.findings(FindingFilter(trace=record.trace), limit=200))
+        found = store.findings(FindingFilter(trace=record.trace), limit=200)
         named_in = {each.id for each in cause.chain} | {fact.id}
         about = [each for each in found if named_in & set(each.finding.evidence)]
         # A finding whose evidence begins with the error is about it; others only mention it.

@@ -6,7 +6,7 @@ again changes nothing. An occurrence that its detector does not find any more, b
 said with `count` 0.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -117,8 +117,3 @@ def digest_record(digest: RunDigest) -> bytes:
             payload=msgspec.Raw(payload),
         )
     )
-
-
-def standing(stored: Sequence[StoredFinding]) -> tuple[StoredFinding, ...]:
-    """Return those that were not withdrawn."""
-    return tuple(each for each in stored if each.finding.count != WITHDRAWN)

@@ -15,7 +15,6 @@ from whence.diagnose.catalog import catalog
 from whence.diagnose.detector import fingerprint
 from whence.diagnose.examining import diagnose_open, diagnose_run
 from whence.diagnose.explaining import explain_error
-from whence.diagnose.filing import standing
 from whence.diagnose.insights import insights as as_insights
 from whence.diagnose.progress import operation_progress
 from whence.diagnose.run import Run
@@ -196,7 +195,7 @@ def component_findings(
     where = FindingFilter(component=component, project=project, since_ns=since_ns)
     return [
         each
-        for each in standing(store.findings(where, limit=MOST_FINDINGS))
+        for each in store.findings(where, limit=MOST_FINDINGS)
         if (each.finding.last_ns or each.ts_ns) >= since_ns
         and (until_ns is None or (each.finding.first_ns or each.ts_ns) < until_ns)
     ]

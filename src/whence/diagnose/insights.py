@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from whence.clock import iso_utc
 from whence.diagnose.detector import OF_LETTER, OTHERWISE
-from whence.diagnose.filing import standing
 from whence.model.component import split_component
 from whence.model.finding import Finding, Problem, problem_id
 from whence.model.severity import Severity
@@ -81,7 +80,7 @@ def insights(stored: Iterable[StoredFinding], store: Store, *, min_confidence: f
     """
     problems: dict[tuple[str, str], Problem | None] = {}
     ranked = []
-    for each in standing(tuple(stored)):
+    for each in stored:
         confidence = each.finding.confidence
         if confidence is not None and confidence < min_confidence:
             continue

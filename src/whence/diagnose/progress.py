@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from whence.clock import iso_utc
 from whence.diagnose.done import progress_in
-from whence.diagnose.filing import standing
 from whence.diagnose.run import Fact, Run
 from whence.diagnose.saying import named
 from whence.model import record as kinds
@@ -60,7 +59,7 @@ def operation_progress(
         progress, basis = 1.0, "status" if progress != 1.0 else basis
     elif basis == "" and status == "in_progress" and not told.moved:
         status = "started"
-    found = standing(store.findings(FindingFilter(trace=row.id), limit=100))
+    found = store.findings(FindingFilter(trace=row.id), limit=100)
     worst = sorted(found, key=lambda each: (-each.finding.severity, -each.ts_ns))
     texts = [each.finding.title for each in worst]
     if told.errors:

@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 
 from whence.assist.answer import Query, Sentence
-from whence.diagnose.filing import standing
 from whence.diagnose.insights import insights
 from whence.diagnose.saying import named
 from whence.measure.templates import mine
@@ -188,9 +187,7 @@ def findings(
         until_ns=query.until_ns,
     )
     said = [
-        each
-        for each in standing(context.store.findings(where, limit=limit))
-        if not only or each.finding.code.startswith(only)
+        each for each in context.store.findings(where, limit=limit) if not only or each.finding.code.startswith(only)
     ]
     said.sort(key=lambda each: (-each.finding.severity, -each.ts_ns))
     return list(
